@@ -1,0 +1,121 @@
+//! Proof-of-work search: which nonce, written in decimal behind a constant prefix, hashes to at most a target?
+//!
+//! ```
+//! use jbc_pow::{Search, Template, hash_of, search};
+//! use std::sync::atomic::AtomicBool;
+//!
+//! let mut target = [0xff; 32];
+//! target[..2].fill(0); // a hash that starts with four hex zeros
+//! let template = Template::new(b"1the parent's hash, data, timestamp", target);
+//!
+//! let found = search(&template, 0..10_000_000, &AtomicBool::new(false));
+//! let Search::Found { nonce, hash } = found else { panic!("{found:?}") };
+//! assert_eq!(hash, hash_of(template.prefix(), nonce));
+//! assert!(hash <= target);
+//! ```
+//!
+//! # Map
+//! - `lib.rs`: [`search`], which splits a range of nonces by digit count and hands each part to a kernel.
+//! - `template.rs`: [`Template`], the constant prefix with its midstate, and the target.
+//! - `plan.rs`: where digits, padding and length lie in the last blocks; shared by all kernels.
+//! - `kernel.rs`: [`Kernel`], which loops exist and which one this machine should run.
+//! - `portable.rs`: the loop that runs everywhere.
+//!
+//! # Invariants
+//! - A kernel finds exactly what [`hash_of`] says, and the *smallest* such nonce of the range.
+//! - What `next_nonce` names was not searched, and every nonce of the range below it was: a range can be cut
+//!   anywhere and carried on without a gap or an overlap.
+//! - Nothing is allocated or formatted per nonce, and a raised cancel flag is seen within about 20 µs.
+//!
+//! # Not here
+//! Blocks, fields and difficulty rules (`jbc-chain`), threads and rates (`jbc-jobs`, `jbc-scheduler`). A prefix is
+//! opaque bytes.
+
+mod kernel;
+mod plan;
+mod portable;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+use crate::plan::Plan;
+use sha2::{Digest, Sha256};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use crate::kernel::{Kernel, UnknownKernel};
+pub use crate::template::Template;
+
+/// How a search over a range of nonces ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the search has no effect but its result"]
+pub enum Search {
+    /// The smallest nonce of the range whose hash meets the target.
+    Found {
+        /// The winning nonce.
+        nonce: u64,
+        /// Its hash, big endian, at most the target.
+        hash: [u8; 32],
+    },
+    /// No nonce of the range meets the target.
+    Exhausted {
+        /// The first nonce not searched: the range's end, or its start where the range is empty.
+        next_nonce: u64,
+    },
+    /// The cancel flag was raised before the range was through.
+    Cancelled {
+        /// The first nonce not searched; all before it in the range miss the target.
+        next_nonce: u64,
+    },
+}
+
+/// Searches `nonces` in rising order with the best kernel of this machine.
+///
+/// `cancel` is read with relaxed ordering before the first nonce and then at least every 20 µs or so. An empty range
+/// is [`Search::Exhausted`], whatever the flag says. As a range excludes its end, `u64::MAX` itself is never tried.
+pub fn search(template: &Template, nonces: Range<u64>, cancel: &AtomicBool) -> Search {
+    search_with(Kernel::best(), template, nonces, cancel)
+}
+
+/// As [`search`], with a chosen kernel: all kernels give the same answer, only faster or slower.
+pub fn search_with(
+    kernel: Kernel,
+    template: &Template,
+    nonces: Range<u64>,
+    cancel: &AtomicBool,
+) -> Search {
+    search_until(kernel, template, nonces, || cancel.load(Ordering::Relaxed))
+}
+
+/// The search behind the flag: `cancelled` is a closure, so that tests can cancel at an exact poll.
+fn search_until(
+    kernel: Kernel,
+    template: &Template,
+    nonces: Range<u64>,
+    cancelled: impl Fn() -> bool,
+) -> Search {
+    // Of a reversed range, as of any empty one, the start is what was not searched.
+    let next_nonce = nonces.end.max(nonces.start);
+    for span in plan::spans(nonces) {
+        let plan = Plan::new(template, span);
+        let result = match kernel {
+            Kernel::Portable => portable::search(&plan, &cancelled),
+        };
+        if !matches!(result, Search::Exhausted { .. }) {
+            return result;
+        }
+    }
+    Search::Exhausted { next_nonce }
+}
+
+/// The plain formula that every kernel must agree with: SHA-256 of `prefix`, then `nonce` in decimal ASCII.
+///
+/// Cheap enough to check one block; for a search it is what the kernels are measured against.
+pub fn hash_of(prefix: &[u8], nonce: u64) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(prefix)
+        .chain_update(nonce.to_string())
+        .finalize()
+        .into()
+}
