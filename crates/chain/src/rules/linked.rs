@@ -1,0 +1,89 @@
+//! The rules that need a block's parent, its branch, or the clock.
+
+use super::{MAX_LEAD_MICROS, ParentFacts, Rejected};
+use crate::block::{Block, Checked};
+use crate::time::{Timestamp, UnixMicros};
+
+/// The name of the one rule that time alone can heal.
+pub(super) const TIME_AHEAD: &str = "time-ahead";
+
+/// RELIABILITY.md: "the first block pinned". Called for blocks other than the network's own first.
+pub(crate) fn check_genesis(block: &Block<Checked>) -> Result<(), Rejected> {
+    if block.index() > 0 {
+        return Ok(());
+    }
+    Err(Rejected::because(
+        "genesis",
+        "index",
+        "this network has another first block",
+    ))
+}
+
+/// RELIABILITY.md: "index canonical and parent + 1".
+pub(crate) fn check_index(block: &Block<Checked>, parent: &ParentFacts) -> Result<(), Rejected> {
+    let expected = parent.height + 1;
+    if block.index() == expected {
+        return Ok(());
+    }
+    let reason = format!(
+        "must be {expected}, one more than the parent's, found {}",
+        block.index()
+    );
+    Err(Rejected::because("index", "index", reason))
+}
+
+/// FORMATS.md: "Ten digits are allowed only while every ancestor has ten".
+pub(crate) fn check_ten_digit_timestamp(
+    timestamp: &Timestamp,
+    parent: &ParentFacts,
+) -> Result<(), Rejected> {
+    if !timestamp.is_ten_digits() || parent.ten_digits {
+        return Ok(());
+    }
+    let reason = "must have 20 digits, since an earlier block has";
+    Err(Rejected::because(
+        "ten-digit-timestamp",
+        "timestamp",
+        reason,
+    ))
+}
+
+/// FORMATS.md: "later than the median (`sorted[n/2]`) of the last 11, both kinds compared as
+/// instants".
+pub(crate) fn check_after_median(
+    timestamp: &Timestamp,
+    parent: &ParentFacts,
+) -> Result<(), Rejected> {
+    if timestamp.instant() > parent.median {
+        return Ok(());
+    }
+    let median = Timestamp::from_instant(parent.median);
+    let reason = format!("must be later than {median}, the median of the last 11 blocks");
+    Err(Rejected::because("median", "timestamp", reason))
+}
+
+/// FORMATS.md: "at most 2 hours ahead".
+pub(crate) fn check_not_ahead(timestamp: &Timestamp, now: UnixMicros) -> Result<(), Rejected> {
+    if timestamp.instant() <= now.plus(MAX_LEAD_MICROS) {
+        return Ok(());
+    }
+    Err(Rejected::because(
+        TIME_AHEAD,
+        "timestamp",
+        "must be at most 2 hours ahead of this node's clock",
+    ))
+}
+
+/// RELIABILITY.md: "Characters can move between […] `data` and `timestamp`, `timestamp` and `nonce`
+/// and keep the hash". Of two blocks that share a hash, the first seen is the block: children name
+/// their parent by hash, so both can not be in one tree.
+pub(crate) fn check_twin(hash_is_known: bool) -> Result<(), Rejected> {
+    if !hash_is_known {
+        return Ok(());
+    }
+    Err(Rejected::because(
+        "twin",
+        "hash",
+        "another block of this hash was seen first",
+    ))
+}
