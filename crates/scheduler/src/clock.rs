@@ -1,0 +1,84 @@
+//! Time as the state machine sees it: two readings, handed in.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// One moment on both clocks, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Now {
+    /// Since the scheduler's start; never goes back.
+    pub(crate) mono_us: u64,
+    /// Since the Unix epoch; whatever the operator sets.
+    pub(crate) wall_us: u64,
+}
+
+/// When something is due, on the clock it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    Mono(u64),
+    Wall(u64),
+}
+
+impl Due {
+    /// Microseconds until then; 0 if it has come.
+    pub(crate) fn wait_us(self, now: Now) -> u64 {
+        match self {
+            Self::Mono(at) => at.saturating_sub(now.mono_us),
+            Self::Wall(at) => at.saturating_sub(now.wall_us),
+        }
+    }
+
+    /// Microseconds since then; 0 if it has not come.
+    pub(crate) fn late_us(self, now: Now) -> u64 {
+        match self {
+            Self::Mono(at) => now.mono_us.saturating_sub(at),
+            Self::Wall(at) => now.wall_us.saturating_sub(at),
+        }
+    }
+
+    /// The same moment on the wall clock, as that clock stands now.
+    pub(crate) fn wall_us(self, now: Now) -> u64 {
+        match self {
+            Self::Wall(at) => at,
+            Self::Mono(_) => now
+                .wall_us
+                .saturating_add(self.wait_us(now))
+                .saturating_sub(self.late_us(now)),
+        }
+    }
+}
+
+/// The real clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            mono_us: micros(self.start.elapsed()),
+            wall_us: unix_us(SystemTime::now()),
+        }
+    }
+}
+
+/// Microseconds of a duration; the most that fits if it is longer than half a million years.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Microseconds since the Unix epoch; 0 before it.
+pub(crate) fn unix_us(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, micros)
+}
+
+/// The system time of microseconds since the Unix epoch.
+pub(crate) fn system_time(wall_us: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(wall_us)
+}

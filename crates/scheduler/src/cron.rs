@@ -1,0 +1,82 @@
+//! Plain cron jobs are fired by tokio-cron-scheduler, which here does nothing but say that a time has come.
+//!
+//! It lives on a thread with a runtime of its own, started by the first cron job and gone with the scheduler. What is
+//! known of it (version 0.15.1) and how it is met:
+//! - it looks every 500 ms, so a job starts up to half a second late: only cron is left to it;
+//! - its channels drop messages when more than they hold come at once: they are made large, commands are given one by
+//!   one, and a tick that got lost is made up for by the next, since the queue computes itself which times have come;
+//! - it keeps a time zone's offset of the day the job was added: only UTC is left to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use uuid::Uuid;
+
+use crate::ids::JobId;
+use crate::queue::CronCommand;
+
+/// Messages each of its channels holds: more cron jobs than this at one moment would lose ticks until their next time.
+const CHANNEL_SIZE: usize = 4_096;
+
+/// Called with a job and the number it was armed under, when a time of it has come.
+type Tick = dyn Fn(&JobId, u64) + Send + Sync;
+
+/// The thread and the way to it. Dropping it ends the thread.
+pub(crate) struct CronEngine {
+    commands: mpsc::UnboundedSender<CronCommand>,
+}
+
+impl CronEngine {
+    /// Starts the thread; `tick` is called with a job and the number it was armed under.
+    pub(crate) fn start(
+        tick: impl Fn(&JobId, u64) + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        std::thread::Builder::new()
+            .name("cron".to_owned())
+            .spawn(move || {
+                if let Err(error) = runtime.block_on(serve(inbox, Arc::new(tick))) {
+                    tracing::error!(%error, "tokio-cron-scheduler failed: cron jobs will not fire");
+                }
+            })?;
+        Ok(Self { commands })
+    }
+
+    pub(crate) fn tell(&self, command: CronCommand) {
+        // Fails only after the thread has failed, which it has logged.
+        let _ = self.commands.send(command);
+    }
+}
+
+async fn serve(
+    mut inbox: mpsc::UnboundedReceiver<CronCommand>,
+    tick: Arc<Tick>,
+) -> Result<(), JobSchedulerError> {
+    let mut scheduler = JobScheduler::new_with_channel_size(CHANNEL_SIZE).await?;
+    scheduler.start().await?;
+    let mut armed: HashMap<u64, Uuid> = HashMap::new();
+    while let Some(command) = inbox.recv().await {
+        match command {
+            CronCommand::Arm {
+                arm,
+                id,
+                expression,
+            } => {
+                let tick = Arc::clone(&tick);
+                let job = Job::new(expression, move |_, _| tick(&id, arm))?;
+                armed.insert(arm, scheduler.add(job).await?);
+            }
+            CronCommand::Disarm { arm } => {
+                if let Some(job) = armed.remove(&arm) {
+                    scheduler.remove(&job).await?;
+                }
+            }
+        }
+    }
+    scheduler.shutdown().await
+}

@@ -1,0 +1,99 @@
+//! How a scheduler ends.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::event::EventCode;
+use crate::executor::Executor;
+use crate::ids::JobId;
+use crate::scheduler::Scheduler;
+
+/// What a drain found and left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Jobs that waited for a worker or for their time, and will not run (again).
+    pub dropped: usize,
+    /// Runs that went on and were asked to stop.
+    pub cancelled: usize,
+    /// Jobs whose runs did not end within the limit: they ignored their token. One entry for each run.
+    pub ignored: Vec<JobId>,
+    /// Threads that have ended and were joined.
+    pub joined: usize,
+    /// Threads that had not ended within the limit, and were left to themselves.
+    pub left: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl DrainReport {
+    /// Whether nothing was left running.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.ignored.is_empty() && self.left == 0
+    }
+}
+
+impl<E: Executor> Scheduler<E> {
+    /// Ends the scheduler: no job can be added or starts any more, every run is asked to stop; waits for runs and
+    /// threads to end, at most for `limit`, and reports. Listeners of the runs that end are still called.
+    ///
+    /// It blocks its thread; [`drain_async`](Self::drain_async) does not. Called by a listener it does not wait for the
+    /// thread it is on.
+    #[must_use = "the report says whether something was left running"]
+    pub fn drain(&self, limit: Duration) -> DrainReport {
+        let start = Instant::now();
+        let (dropped, cancelled) = self.shared.close();
+        let me = std::thread::current().id();
+        let mut state = self.shared.lock();
+        let (mine, threads): (Vec<JoinHandle<()>>, _) = std::mem::take(&mut state.threads)
+            .into_iter()
+            .partition(|thread| thread.thread().id() == me);
+        while state.alive > mine.len() || state.queue.running() > 0 {
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            state = self.shared.wait(&self.shared.ended, state, left);
+        }
+        let ignored = state.queue.running_ids();
+        let all_ended = state.alive <= mine.len();
+        let listeners = Arc::clone(&state.listeners);
+        drop(state);
+
+        let (mut joined, mut left) = (0, mine.len());
+        for thread in threads {
+            if all_ended || thread.is_finished() {
+                // A worker catches what panics in it; were one to panic all the same, it has ended too.
+                let _ = thread.join();
+                joined += 1;
+            } else {
+                left += 1;
+            }
+        }
+        self.shared.announce(EventCode::SchedulerShutdown);
+        listeners.close_feeds();
+        DrainReport {
+            dropped,
+            cancelled,
+            ignored,
+            joined,
+            left,
+            elapsed: start.elapsed(),
+        }
+    }
+
+    /// [`drain`](Self::drain) for async code: waits on a thread of tokio's that is meant for blocking.
+    ///
+    /// # Panics
+    /// If it is not called on a tokio runtime.
+    #[must_use = "the report says whether something was left running"]
+    pub async fn drain_async(&self, limit: Duration) -> DrainReport {
+        let scheduler = Self::borrowed(&self.shared);
+        match tokio::task::spawn_blocking(move || scheduler.drain(limit)).await {
+            Ok(report) => report,
+            // The blocking pool refused because the runtime itself is ending: then there is no one to keep waiting.
+            Err(_) => self.drain(limit),
+        }
+    }
+}

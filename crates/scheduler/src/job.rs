@@ -1,0 +1,210 @@
+//! What is asked of the scheduler: a job's description, and changes to it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::JobId;
+use crate::trigger::Trigger;
+
+/// Where a job runs, and what it may keep waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Short work that others wait for. Every worker takes it before anything else; some workers take nothing else.
+    Prompt,
+    /// Long work such as mining. The workers reserved for [`Prompt`](Self::Prompt) never take it.
+    Bulk,
+    /// Waiting for sockets and the like, on tokio, with a cap of its own on how many run at a time.
+    Io,
+}
+
+impl Lane {
+    pub(crate) const COUNT: usize = 3;
+
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Prompt => "prompt",
+            Self::Bulk => "bulk",
+            Self::Io => "io",
+        })
+    }
+}
+
+/// What `add_job` does when a job of that id exists, as in APScheduler 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConflictPolicy {
+    /// Refuses with [`AddError::ConflictingId`](crate::AddError::ConflictingId).
+    #[default]
+    Exception,
+    /// The new job takes the old one's place. A pending run of the old one never starts; a running one is cancelled,
+    /// and the new job does not wait for it to end. A paused id stays paused, with the new task.
+    Replace,
+    /// Leaves the old one and answers [`Added::AlreadyThere`].
+    DoNothing,
+}
+
+/// What `add_job` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// No job of that id existed.
+    New,
+    /// It took the place of one of the same id.
+    Replaced,
+    /// One of the same id exists and stays as it is.
+    AlreadyThere,
+}
+
+/// A job to add. The builder methods say what differs from the defaults: [`Lane::Prompt`], priority 0, run now, once;
+/// an id that exists is an error; never too late to run; missed runs coalesce; one run at a time.
+#[derive(Debug)]
+pub struct JobSpec<T> {
+    /// Its id, unique among the jobs that exist.
+    pub id: JobId,
+    /// Its kind, for people: `mine`, `validate`.
+    pub name: Cow<'static, str>,
+    /// What to do, given to the executor.
+    pub task: Arc<T>,
+    /// Where it runs.
+    pub lane: Lane,
+    /// Higher first within its lane; first in, first out among equals.
+    pub priority: i32,
+    /// When it runs.
+    pub trigger: Trigger,
+    /// What to do if the id exists.
+    pub conflict: ConflictPolicy,
+    /// A run that starts later than this after its time is dropped with `JOB_MISSED`; `None` runs it however late.
+    pub misfire_grace_time: Option<Duration>,
+    /// Whether several runs that have become due together are one run (the latest).
+    pub coalesce: bool,
+    /// How many runs of it may go on at a time, at least 1. A time that comes while so many run is skipped with
+    /// `JOB_MAX_INSTANCES`.
+    pub max_instances: u32,
+}
+
+impl<T> JobSpec<T> {
+    /// A job that runs once, as soon as a worker is free.
+    pub fn new(
+        id: impl Into<JobId>,
+        name: impl Into<Cow<'static, str>>,
+        task: impl Into<Arc<T>>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            task: task.into(),
+            lane: Lane::Prompt,
+            priority: 0,
+            trigger: Trigger::Now,
+            conflict: ConflictPolicy::Exception,
+            misfire_grace_time: None,
+            coalesce: true,
+            max_instances: 1,
+        }
+    }
+
+    /// Sets [`lane`](Self::lane).
+    #[must_use]
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+
+    /// Sets [`priority`](Self::priority).
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Sets [`trigger`](Self::trigger).
+    #[must_use]
+    pub fn trigger(mut self, trigger: Trigger) -> Self {
+        self.trigger = trigger;
+        self
+    }
+
+    /// Sets [`conflict`](Self::conflict).
+    #[must_use]
+    pub fn conflict(mut self, conflict: ConflictPolicy) -> Self {
+        self.conflict = conflict;
+        self
+    }
+
+    /// Sets [`misfire_grace_time`](Self::misfire_grace_time).
+    #[must_use]
+    pub fn misfire_grace_time(mut self, grace: impl Into<Option<Duration>>) -> Self {
+        self.misfire_grace_time = grace.into();
+        self
+    }
+
+    /// Sets [`coalesce`](Self::coalesce).
+    #[must_use]
+    pub fn coalesce(mut self, coalesce: bool) -> Self {
+        self.coalesce = coalesce;
+        self
+    }
+
+    /// Sets [`max_instances`](Self::max_instances); 0 counts as 1.
+    #[must_use]
+    pub fn max_instances(mut self, max_instances: u32) -> Self {
+        self.max_instances = max_instances;
+        self
+    }
+}
+
+impl<T> Clone for JobSpec<T> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            task: Arc::clone(&self.task),
+            lane: self.lane,
+            priority: self.priority,
+            trigger: self.trigger.clone(),
+            conflict: self.conflict,
+            misfire_grace_time: self.misfire_grace_time,
+            coalesce: self.coalesce,
+            max_instances: self.max_instances,
+        }
+    }
+}
+
+/// What `modify_job` changes; `None` leaves a thing as it is. A run that has started keeps what it started with.
+#[derive(Debug)]
+pub struct Modification<T> {
+    /// New priority; a pending run moves to its new place at once.
+    pub priority: Option<i32>,
+    /// New name.
+    pub name: Option<Cow<'static, str>>,
+    /// New limit of runs at a time; 0 counts as 1.
+    pub max_instances: Option<u32>,
+    /// New grace time; `Some(None)` takes the limit away.
+    pub misfire_grace_time: Option<Option<Duration>>,
+    /// New rule for several due runs.
+    pub coalesce: Option<bool>,
+    /// New task, from the next run on.
+    pub task: Option<Arc<T>>,
+}
+
+impl<T> Default for Modification<T> {
+    fn default() -> Self {
+        Self {
+            priority: None,
+            name: None,
+            max_instances: None,
+            misfire_grace_time: None,
+            coalesce: None,
+            task: None,
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The queue against the naive model: what both say and do must be the same after every step; and whoever sleeps must
+//! have been woken.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::model::{Added, Model, When, name};
+use super::{at, queue};
+use crate::clock::Now;
+use crate::event::EventCode::JobModified;
+use crate::ids::JobId;
+use crate::job::{ConflictPolicy, JobSpec, Lane, Modification};
+use crate::queue::Queue;
+use crate::trigger::Schedule;
+
+const LANES: [Lane; 3] = [Lane::Prompt, Lane::Bulk, Lane::Io];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add(Added),
+    Remove(u8),
+    Pause(u8),
+    Resume(u8),
+    RunNow(u8),
+    CancelRun(u8),
+    Reprioritise(u8, i32),
+    Allow(u8, u32),
+    Reschedule(u8, When),
+    Wait(u64),
+    Fire,
+    Take(usize),
+    Finish { nth: usize, failed: bool },
+    PauseAll,
+    ResumeAll,
+}
+
+fn when() -> impl Strategy<Value = When> {
+    let interval = |(every, after)| When::Interval {
+        every: every * 1_000,
+        start_after: after * 1_000,
+    };
+    prop_oneof![
+        2 => Just(When::Now),
+        1 => (0u64..30).prop_map(|ms| When::Date(ms * 1_000)),
+        2 => (1u64..6, 0u64..6).prop_map(interval),
+    ]
+}
+
+fn added() -> impl Strategy<Value = Added> {
+    let conflict = prop_oneof![
+        1 => Just(ConflictPolicy::Exception),
+        2 => Just(ConflictPolicy::Replace),
+        1 => Just(ConflictPolicy::DoNothing),
+    ];
+    let grace = proptest::option::weighted(0.3, (0u64..4).prop_map(|ms| ms * 1_000));
+    let numbers = (0u8..5, 0usize..3, -1i32..2, 1u32..3);
+    (numbers, when(), conflict, grace, any::<bool>()).prop_map(
+        |((id, lane, priority, max_instances), when, conflict, grace, coalesce)| Added {
+            id,
+            lane: LANES[lane],
+            priority,
+            when,
+            conflict,
+            grace,
+            coalesce,
+            max_instances,
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = 0u8..5;
+    prop_oneof![
+        8 => added().prop_map(Step::Add),
+        2 => id.clone().prop_map(Step::Remove),
+        2 => id.clone().prop_map(Step::Pause),
+        3 => id.clone().prop_map(Step::Resume),
+        2 => id.clone().prop_map(Step::RunNow),
+        1 => id.clone().prop_map(Step::CancelRun),
+        1 => (id.clone(), -1i32..2).prop_map(|(id, priority)| Step::Reprioritise(id, priority)),
+        1 => (id.clone(), 1u32..3).prop_map(|(id, limit)| Step::Allow(id, limit)),
+        2 => (id, when()).prop_map(|(id, when)| Step::Reschedule(id, when)),
+        6 => (0u64..8).prop_map(|ms| Step::Wait(ms * 500)),
+        8 => Just(Step::Fire),
+        12 => (0usize..3).prop_map(Step::Take),
+        8 => (any::<usize>(), any::<bool>()).prop_map(|(nth, failed)| Step::Finish { nth, failed }),
+        1 => Just(Step::PauseAll),
+        2 => Just(Step::ResumeAll),
+    ]
+}
+
+/// The queue and what its world would know: the runs that go on, and when the timer thread looks again.
+struct Real {
+    queue: Queue<u32>,
+    runs: Vec<u64>,
+    timer_looks_at: Option<u64>,
+}
+
+impl Real {
+    fn add(&mut self, spec: &Added, now: Now) {
+        let job = JobSpec::new(name(spec.id), "test", 0u32)
+            .lane(spec.lane)
+            .priority(spec.priority)
+            .trigger(spec.when.trigger())
+            .conflict(spec.conflict)
+            .misfire_grace_time(spec.grace.map(Duration::from_micros))
+            .coalesce(spec.coalesce)
+            .max_instances(spec.max_instances);
+        let schedule = Schedule::check(&job.trigger).unwrap();
+        let _ = self.queue.add(job, schedule, now);
+    }
+
+    fn modify(&mut self, id: u8, change: Modification<u32>, now: Now) {
+        let _ = self.queue.modify(&name(id), change, now);
+    }
+}
+
+/// Does one step to both; answers what each started.
+fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Option<JobId>) {
+    let now = at(model.now);
+    let queue = &mut real.queue;
+    match step {
+        Step::Add(spec) => {
+            real.add(spec, now);
+            model.add(spec.clone());
+        }
+        Step::Remove(id) => {
+            let _ = queue.remove(&name(*id), now);
+            model.remove(*id);
+        }
+        Step::Pause(id) => {
+            let _ = queue.pause(&name(*id), now);
+            model.pause(*id);
+        }
+        Step::Resume(id) => {
+            let _ = queue.resume(&name(*id), now);
+            model.resume(*id);
+        }
+        Step::RunNow(id) => {
+            let _ = queue.run_now(&name(*id), now);
+            model.run_now(*id);
+        }
+        Step::CancelRun(id) => {
+            let _ = queue.cancel_run(&name(*id));
+            if let Some(at) = model.index(*id) {
+                model.stop(*id, model.jobs[at].number);
+            }
+        }
+        Step::Reprioritise(id, priority) => {
+            real.modify(
+                *id,
+                Modification {
+                    priority: Some(*priority),
+                    ..Modification::default()
+                },
+                now,
+            );
+            model.with(*id, |model, job| {
+                job.spec.priority = *priority;
+                model.said.push((JobModified, *id, true));
+            });
+        }
+        Step::Allow(id, limit) => {
+            real.modify(
+                *id,
+                Modification {
+                    max_instances: Some(*limit),
+                    ..Modification::default()
+                },
+                now,
+            );
+            model.with(*id, |model, job| {
+                job.spec.max_instances = *limit;
+                model.said.push((JobModified, *id, true));
+            });
+        }
+        Step::Reschedule(id, when) => {
+            let trigger = when.trigger();
+            let schedule = Schedule::check(&trigger).unwrap();
+            let _ = queue.reschedule(&name(*id), trigger, schedule, now);
+            model.reschedule(*id, *when);
+        }
+        Step::Wait(us) => model.now += us,
+        Step::Fire => {
+            queue.fire_due(now);
+            model.fire();
+        }
+        Step::Take(lane) => {
+            let started = queue.take(&[LANES[*lane]], now);
+            real.runs.extend(started.iter().map(|started| started.run));
+            let started = started.map(|started| started.context.job_id().clone());
+            return (started, model.take(LANES[*lane]).map(name));
+        }
+        Step::Finish { nth, failed } if !real.runs.is_empty() => {
+            let nth = nth % real.runs.len();
+            queue.finished(
+                real.runs.remove(nth),
+                failed.then(|| "failed".to_owned()),
+                false,
+                now,
+            );
+            model.finish(nth, *failed);
+        }
+        Step::Finish { .. } => {}
+        Step::PauseAll => {
+            queue.pause_all();
+            model.paused = true;
+        }
+        Step::ResumeAll => {
+            if queue.resume_all(now) {
+                model.paused = false;
+                model.fire();
+            }
+        }
+    }
+    (None, None)
+}
+
+fn check(steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut real = Real {
+        queue: queue(),
+        runs: Vec::new(),
+        timer_looks_at: None,
+    };
+    let mut model = Model::default();
+    for step in steps {
+        let idle = LANES.map(|lane| model.best(lane).is_none());
+        let (started, expected) = apply(step, &mut real, &mut model);
+        prop_assert_eq!(started, expected);
+        compare_what_is_seen(&real, &model)?;
+
+        let effects = real.queue.take_effects();
+        let said: Vec<_> = effects
+            .notes
+            .into_iter()
+            .map(|note| (note.code, note.job_id, note.kept))
+            .collect();
+        let expected: Vec<_> = model
+            .said
+            .drain(..)
+            .map(|(code, id, kept)| (code, name(id), kept))
+            .collect();
+        prop_assert_eq!(said, expected);
+        prop_assert_eq!(effects.cancel.len(), std::mem::take(&mut model.cancelled));
+
+        // A worker that found nothing sleeps: if there is something now, it must have been woken. Io is looked at
+        // after every change instead.
+        for lane in [Lane::Prompt, Lane::Bulk] {
+            if idle[lane.index()] && model.best(lane).is_some() {
+                prop_assert!(
+                    effects.startable[lane.index()] > 0,
+                    "nobody was woken for {}",
+                    lane
+                );
+            }
+        }
+        // The same for the timer thread, which looks again when it was last told, or at once if told so now.
+        let wanted = real
+            .queue
+            .wait_us(at(model.now))
+            .map(|wait_us| model.now + wait_us);
+        if effects.sooner || matches!(step, Step::Fire) {
+            real.timer_looks_at = wanted;
+        }
+        if let Some(wanted) = wanted {
+            let looks_at = real.timer_looks_at;
+            prop_assert!(
+                looks_at.is_some_and(|at| at <= wanted),
+                "a timer at {} but {:?}",
+                wanted,
+                looks_at
+            );
+        }
+    }
+    Ok(())
+}
+
+fn compare_what_is_seen(real: &Real, model: &Model) -> Result<(), TestCaseError> {
+    let infos = real.queue.infos(at(model.now));
+    let seen: Vec<_> = infos
+        .into_iter()
+        .map(|info| (info.id, info.state, info.next_run_time, info.runs.len()))
+        .collect();
+    prop_assert_eq!(seen, model.states());
+    for lane in LANES {
+        let waiting = model
+            .jobs
+            .iter()
+            .filter(|job| job.spec.lane == lane && job.may_start())
+            .count();
+        prop_assert_eq!(real.queue.pending(lane), waiting);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_queue_does_what_the_naive_model_does(steps in proptest::collection::vec(step(), 1..80)) {
+        check(&steps)?;
+    }
+}

@@ -1,0 +1,393 @@
+//! A naive model of the queue: a list of jobs that is searched from end to end for everything, without lines, timers or
+//! counters.
+
+use std::time::Duration;
+
+use super::{EPOCH_US, IO_LIMIT};
+use crate::clock::system_time;
+use crate::event::EventCode::{self, *};
+use crate::ids::JobId;
+use crate::info::JobState;
+use crate::job::{ConflictPolicy, Lane};
+use crate::trigger::Trigger;
+
+/// A trigger in round numbers, so that times meet.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    Now,
+    /// At this time of the run, also past ones.
+    Date(u64),
+    Interval {
+        every: u64,
+        start_after: u64,
+    },
+}
+
+impl When {
+    pub(super) fn trigger(self) -> Trigger {
+        match self {
+            Self::Now => Trigger::Now,
+            Self::Date(us) => Trigger::Date(system_time(EPOCH_US + us)),
+            Self::Interval { every, start_after } => Trigger::Interval {
+                every: Duration::from_micros(every),
+                start_after: Some(Duration::from_micros(start_after)),
+            },
+        }
+    }
+
+    fn first(self, now: u64) -> u64 {
+        match self {
+            Self::Now => now,
+            Self::Date(us) => us,
+            Self::Interval { start_after, .. } => now + start_after,
+        }
+    }
+
+    fn repeats(self) -> bool {
+        matches!(self, Self::Interval { .. })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Added {
+    pub(super) id: u8,
+    pub(super) lane: Lane,
+    pub(super) priority: i32,
+    pub(super) when: When,
+    pub(super) conflict: ConflictPolicy,
+    pub(super) grace: Option<u64>,
+    pub(super) coalesce: bool,
+    pub(super) max_instances: u32,
+}
+
+pub(super) struct ModelJob {
+    pub(super) id: u8,
+    pub(super) number: u64,
+    pub(super) spec: Added,
+    pub(super) paused: bool,
+    pub(super) forced: bool,
+    pub(super) due: Vec<u64>,
+    pub(super) next: Option<u64>,
+    /// When it last began to wait, as a number that grows: the order among equals.
+    pub(super) since: u64,
+    /// When its next time was last set, as such a number.
+    pub(super) armed: u64,
+    pub(super) running: u32,
+}
+
+impl ModelJob {
+    pub(super) fn may_start(&self) -> bool {
+        (!self.paused || self.forced)
+            && !self.due.is_empty()
+            && self.running < self.spec.max_instances
+    }
+
+    fn is_spent(&self) -> bool {
+        !self.paused && self.next.is_none() && self.due.is_empty() && self.running == 0
+    }
+
+    fn state(&self) -> JobState {
+        if self.paused {
+            JobState::Paused
+        } else if self.running > 0 {
+            JobState::Running
+        } else if self.due.is_empty() {
+            JobState::Scheduled
+        } else {
+            JobState::Pending
+        }
+    }
+}
+
+/// A run that goes on.
+pub(super) struct ModelRun {
+    id: u8,
+    job_number: u64,
+    cancelled: bool,
+    lane: Lane,
+}
+
+#[derive(Default)]
+pub(super) struct Model {
+    pub(super) jobs: Vec<ModelJob>,
+    /// In the order of their starts.
+    pub(super) runs: Vec<ModelRun>,
+    pub(super) counter: u64,
+    pub(super) paused: bool,
+    pub(super) now: u64,
+    pub(super) said: Vec<(EventCode, u8, bool)>,
+    pub(super) cancelled: usize,
+}
+
+impl Model {
+    pub(super) fn count(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    pub(super) fn index(&self, id: u8) -> Option<usize> {
+        self.jobs.iter().position(|job| job.id == id)
+    }
+
+    pub(super) fn stop(&mut self, id: u8, number: u64) {
+        for run in &mut self.runs {
+            if run.id == id && run.job_number == number && !run.cancelled {
+                run.cancelled = true;
+                self.cancelled += 1;
+            }
+        }
+    }
+
+    /// Does something to a job, and sees to its place in the order of waiting.
+    pub(super) fn with(&mut self, id: u8, change: impl FnOnce(&mut Self, &mut ModelJob)) {
+        let Some(at) = self.index(id) else { return };
+        let mut job = self.jobs.remove(at);
+        let waited = job.may_start();
+        change(self, &mut job);
+        if job.may_start() && !waited {
+            job.since = self.count();
+        }
+        self.jobs.push(job);
+    }
+
+    fn begin(&mut self, job: &mut ModelJob) {
+        let first = job.spec.when.first(self.now);
+        job.next = None;
+        job.due.clear();
+        if matches!(job.spec.when, When::Now) {
+            job.due.push(first);
+        } else {
+            job.next = Some(first);
+            job.armed = self.count();
+        }
+    }
+
+    pub(super) fn add(&mut self, spec: Added) {
+        let mut paused = false;
+        if let Some(at) = self.index(spec.id) {
+            if spec.conflict != ConflictPolicy::Replace {
+                return;
+            }
+            let old = self.jobs.remove(at);
+            self.stop(old.id, old.number);
+            paused = old.paused;
+        }
+        let mut job = ModelJob {
+            id: spec.id,
+            number: self.count(),
+            spec,
+            paused,
+            forced: false,
+            due: vec![],
+            next: None,
+            since: 0,
+            armed: 0,
+            running: 0,
+        };
+        self.begin(&mut job);
+        job.since = self.count();
+        self.said.push((JobAdded, job.id, true));
+        self.jobs.push(job);
+    }
+
+    pub(super) fn remove(&mut self, id: u8) {
+        if let Some(at) = self.index(id) {
+            let job = self.jobs.remove(at);
+            self.stop(id, job.number);
+            self.said.push((JobRemoved, id, false));
+        }
+    }
+
+    pub(super) fn pause(&mut self, id: u8) {
+        self.with(id, |model, job| {
+            if job.paused {
+                return;
+            }
+            job.paused = true;
+            if job.spec.when.repeats() {
+                job.due.clear();
+            } else if job.running > 0 {
+                model.stop(id, job.number);
+                job.number = model.count();
+                job.running = 0;
+                job.due = vec![model.now];
+            }
+            model.said.push((JobPaused, id, true));
+        });
+    }
+
+    pub(super) fn resume(&mut self, id: u8) {
+        self.with(id, |model, job| {
+            if !job.paused {
+                return;
+            }
+            (job.paused, job.forced) = (false, false);
+            if let When::Interval { every, .. } = job.spec.when {
+                while job.next.is_some_and(|next| next <= model.now) {
+                    job.next = job.next.map(|next| next + every);
+                }
+            }
+            for due in &mut job.due {
+                *due = model.now;
+            }
+            job.armed = model.count();
+            model.said.push((JobResumed, id, true));
+        });
+    }
+
+    pub(super) fn run_now(&mut self, id: u8) {
+        self.with(id, |model, job| {
+            if job.running >= job.spec.max_instances {
+                return;
+            }
+            if job.spec.when.repeats() {
+                job.forced = job.paused;
+            } else {
+                if job.paused {
+                    job.paused = false;
+                    model.said.push((JobResumed, id, true));
+                }
+                job.next = None;
+            }
+            if job.due.is_empty() {
+                job.due.push(model.now);
+            }
+        });
+    }
+
+    pub(super) fn reschedule(&mut self, id: u8, when: When) {
+        self.with(id, |model, job| {
+            job.forced = false;
+            job.spec.when = when;
+            model.begin(job);
+            model.said.push((JobModified, id, true));
+        });
+        // It starts to wait anew, also if it waited before.
+        let since = self.count();
+        if let Some(at) = self.index(id) {
+            self.jobs[at].since = since;
+        }
+    }
+
+    pub(super) fn fire(&mut self) {
+        while !self.paused {
+            let due =
+                |job: &&ModelJob| !job.paused && job.next.is_some_and(|next| next <= self.now);
+            // Intervals first, then dates; each kind by time.
+            let order = |job: &&ModelJob| (!job.spec.when.repeats(), job.next, job.armed);
+            let Some(id) = self
+                .jobs
+                .iter()
+                .filter(due)
+                .min_by_key(order)
+                .map(|job| job.id)
+            else {
+                return;
+            };
+            self.with(id, Self::fire_one);
+        }
+    }
+
+    fn fire_one(&mut self, job: &mut ModelJob) {
+        let mut times = Vec::new();
+        while let Some(next) = job.next.filter(|next| *next <= self.now) {
+            times.push(next);
+            job.next = match job.spec.when {
+                When::Interval { every, .. } => Some(next + every),
+                _ => None,
+            };
+        }
+        job.armed = self.count();
+        let full = job.due.is_empty() && job.running >= job.spec.max_instances;
+        if full && job.spec.when.repeats() {
+            self.said.push((JobMaxInstances, job.id, true));
+        } else if job.spec.coalesce {
+            job.due = vec![times[times.len() - 1]];
+        } else {
+            job.due.extend(times);
+        }
+    }
+
+    /// The job that starts first in this lane.
+    pub(super) fn best(&self, lane: Lane) -> Option<u8> {
+        let io_running = self.runs.iter().filter(|run| run.lane == Lane::Io).count();
+        if self.paused || (lane == Lane::Io && io_running >= IO_LIMIT) {
+            return None;
+        }
+        let waiting = self
+            .jobs
+            .iter()
+            .filter(|job| job.spec.lane == lane && job.may_start());
+        waiting
+            .min_by_key(|job| (-job.spec.priority, job.since))
+            .map(|job| job.id)
+    }
+
+    pub(super) fn take(&mut self, lane: Lane) -> Option<u8> {
+        while let Some(id) = self.best(lane) {
+            let mut started = false;
+            self.with(id, |model, job| {
+                let due = job.due.remove(0);
+                job.forced &= !job.due.is_empty();
+                let late = model.now.saturating_sub(due);
+                started = job.spec.grace.is_none_or(|grace| late <= grace);
+                if started {
+                    job.running += 1;
+                    let run = ModelRun {
+                        id,
+                        job_number: job.number,
+                        cancelled: false,
+                        lane,
+                    };
+                    model.runs.push(run);
+                    model.said.push((JobSubmitted, id, true));
+                } else {
+                    model.said.push((JobMissed, id, !job.is_spent()));
+                }
+                // With another run to start it stands at the end of its line.
+                job.since = model.count();
+            });
+            self.jobs.retain(|job| !job.is_spent());
+            if started {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    pub(super) fn finish(&mut self, nth: usize, failed: bool) {
+        let run = self.runs.remove(nth);
+        self.with(run.id, |_, job| {
+            if job.number == run.job_number {
+                job.running -= 1;
+            }
+        });
+        self.jobs.retain(|job| !job.is_spent());
+        let code = match run.cancelled {
+            true => JobCancelled,
+            false if failed => JobError,
+            false => JobExecuted,
+        };
+        self.said.push((code, run.id, self.index(run.id).is_some()));
+    }
+
+    pub(super) fn states(&self) -> Vec<(JobId, JobState, Option<u64>, usize)> {
+        let state = |job: &ModelJob| {
+            let next = job
+                .due
+                .first()
+                .copied()
+                .or(job.next)
+                .filter(|_| !job.paused || job.forced);
+            let next_ms = next.map(|next| (EPOCH_US + next) / 1_000);
+            (name(job.id), job.state(), next_ms, job.running as usize)
+        };
+        let mut states: Vec<_> = self.jobs.iter().map(state).collect();
+        states.sort_by(|a, b| a.0.cmp(&b.0));
+        states
+    }
+}
+
+pub(super) fn name(id: u8) -> JobId {
+    JobId::from(format!("job-{id}"))
+}

@@ -1,0 +1,51 @@
+//! The timer thread: waits for the first date or interval, and lets it fire. Started by the first timer.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::executor::Executor;
+use crate::runner::{Deliver, Shared, State};
+
+/// Starts the thread if it does not run.
+pub(crate) fn ensure_started<E: Executor>(shared: &Arc<Shared<E>>, state: &mut State<E>) {
+    if state.timer_started || state.queue.is_closed() {
+        return;
+    }
+    let body = Arc::clone(shared);
+    match std::thread::Builder::new()
+        .name("timer".to_owned())
+        .spawn(move || keep_time(&body))
+    {
+        Ok(thread) => {
+            state.timer_started = true;
+            state.alive += 1;
+            state.threads.push(thread);
+        }
+        // The next timer tries again.
+        Err(error) => tracing::error!(%error, "cannot start the timer thread: timers will be late"),
+    }
+}
+
+fn keep_time<E: Executor>(shared: &Arc<Shared<E>>) {
+    let mut state = shared.lock();
+    while !state.queue.is_closed() {
+        let now = shared.now();
+        state.queue.fire_due(now);
+        if state.queue.has_effects() {
+            shared.settle(state, now, Deliver::OnWorker, None);
+            state = shared.lock();
+            continue;
+        }
+        state = match state.queue.wait_us(now) {
+            Some(wait_us) => shared.wait(&shared.timer, state, Duration::from_micros(wait_us)),
+            // The lock is sound even if poisoned, see `Shared::lock`.
+            None => shared
+                .timer
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+        };
+    }
+    state.alive -= 1;
+    drop(state);
+    shared.ended.notify_all();
+}
