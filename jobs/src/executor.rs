@@ -1,0 +1,83 @@
+//! Hands a task to the file of its kind.
+
+use std::sync::Arc;
+
+use jbc_scheduler::{BoxFuture, Executor, JobError, RunContext};
+
+use crate::ledger::Ledger;
+use crate::ports::{Clock, Peers, Store, StoreError};
+use crate::task::{Outcome, Task};
+use crate::{announce, audit, broadcast, files, mine, poll, space, sync, validate};
+
+/// What jobs work with.
+pub struct Jobs<S, P, C> {
+    /// Chain and store.
+    pub ledger: Ledger<S>,
+    /// The way to peers.
+    pub peers: P,
+    /// The wall clock.
+    pub clock: C,
+    /// This run's node id: how the node recognises itself among its peers.
+    pub node_id: String,
+    /// The network's fingerprint.
+    pub fingerprint: String,
+}
+
+impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
+    type Task = Task;
+    type Output = Outcome;
+
+    fn run(&self, task: &Task, ctx: &RunContext) -> Result<Outcome, JobError> {
+        Ok(match task {
+            Task::Mine(task) => Outcome::Mined(mine::run(task, ctx)),
+            Task::Validate(task) => match validate::run(task, &self.ledger, self.clock.now()) {
+                Ok(validated) => Outcome::Validated(validated),
+                Err(error) => Outcome::Broken {
+                    reason: error.to_string(),
+                },
+            },
+            Task::Audit => Outcome::Audited(audit::run(&self.ledger, ctx)),
+            Task::Files => {
+                let (tip, written) = files::run(&self.ledger, ctx)
+                    .map_err(|error: StoreError| JobError::from(error.to_string()))?;
+                Outcome::FilesWritten { tip, written }
+            }
+            Task::Space => Outcome::Room {
+                free: space::run(self.ledger.store()),
+            },
+            Task::Broadcast(_) | Task::Sync(_) | Task::Poll(_) | Task::Announce(_) => {
+                return Err(JobError::from(format!(
+                    "`{}` waits for the network: it belongs on the io lane",
+                    task.kind()
+                )));
+            }
+        })
+    }
+
+    fn run_io(
+        self: Arc<Self>,
+        task: Arc<Task>,
+        _ctx: RunContext,
+    ) -> BoxFuture<'static, Result<Outcome, JobError>> {
+        Box::pin(async move {
+            Ok(match &*task {
+                Task::Broadcast(task) => {
+                    Outcome::Broadcast(broadcast::run(task, &self.peers).await)
+                }
+                Task::Sync(task) => {
+                    Outcome::Synced(sync::run(task, &self.ledger, &self.peers).await)
+                }
+                Task::Poll(task) => Outcome::Polled(poll::run(task, &self.peers).await),
+                Task::Announce(task) => Outcome::Met(
+                    announce::run(task, &self.peers, &self.node_id, &self.fingerprint).await,
+                ),
+                Task::Mine(_) | Task::Validate(_) | Task::Audit | Task::Files | Task::Space => {
+                    return Err(JobError::from(format!(
+                        "`{}` computes: it belongs on a worker",
+                        task.kind()
+                    )));
+                }
+            })
+        })
+    }
+}

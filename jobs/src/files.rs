@@ -1,0 +1,46 @@
+//! `files`: bring the tutorial's block files (`000001.json`, …) up to date with the best chain, so that people can
+//! watch the folder. They are a picture of the chain, never read back while the database is sound.
+
+use jbc_scheduler::RunContext;
+
+use crate::ledger::Ledger;
+use crate::ports::{Store, StoreError};
+
+/// Writes what changed since the last time. Cancelled or failed in the middle, the next run goes on from the old mark.
+///
+/// # Errors
+/// [`StoreError`] when a file cannot be written: the chain does not depend on it, so the node goes on.
+pub fn run<S: Store>(
+    ledger: &Ledger<S>,
+    ctx: &RunContext,
+) -> Result<(jbc_chain::Hash, u64), StoreError> {
+    let tip = ledger.snapshot().tip.clone();
+    // What the files show now, as the height they reach and the blocks to write; all of them when nobody knows.
+    let (reach, ids) = {
+        let chain = ledger.chain();
+        let known = ledger.store().files_tip().and_then(|from| {
+            let height = chain.find_by_hash(&from)?.height();
+            Some((height, chain.branch(&from, &tip.hash)?.attached))
+        });
+        known.unwrap_or_else(|| {
+            let all = (0..=tip.index).map_while(|index| chain.find_by_index(index));
+            (u64::MAX, all.map(jbc_chain::Entry::id).collect())
+        })
+    };
+    let mut written = 0;
+    for id in ids {
+        if ctx.cancel().is_cancelled() {
+            return Err(StoreError::Failed {
+                action: "writing block files",
+                reason: "cancelled".to_owned(),
+            });
+        }
+        ledger.store().write_file(&ledger.block(id)?)?;
+        written += 1;
+    }
+    if reach > tip.index {
+        ledger.store().remove_files_above(tip.index)?;
+    }
+    ledger.store().set_files_tip(&tip.hash)?;
+    Ok((tip.hash, written))
+}

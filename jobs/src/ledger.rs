@@ -1,0 +1,415 @@
+//! The chain and its store behind one door: what is accepted is durable before anybody sees it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use jbc_chain::{
+    Accepted, Block, Chain, Checked, EntryId, Hash, Network, Orphans, Refusal, Unchecked,
+    UnixMicros,
+};
+
+use crate::ports::{Store, StoreError};
+use crate::task::{Origin, Tip, TipChange, Validated, Verdict};
+
+/// How far below the tip a posted side block may fork, in blocks. A healed partition of 1,000 diverged blocks fits twice
+/// (RELIABILITY.md, "partition … up to 1,000 diverged blocks"); deeper branches come by sync, which asks for their work first.
+pub const POSTED_SIDE_DEPTH_BLOCKS: u64 = 2_000;
+
+/// How many side blocks posts may add up to, in blocks: about a megabyte of index ("bounded memory").
+pub const POSTED_SIDE_BLOCKS_MAX: usize = 10_000;
+
+/// How many blocks of a batch are checked and written under one lock and one transaction. Readers wait for that long.
+const BATCH_BLOCKS: usize = 1_000;
+
+/// Chain, orphans and store.
+pub struct Ledger<S> {
+    network: Network,
+    chain: RwLock<Chain>,
+    orphans: Mutex<Orphans>,
+    snapshot: RwLock<Arc<Snapshot>>,
+    store: S,
+}
+
+/// What readers see without waiting: the last published tip and what the chain has been through since the start.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The tip.
+    pub tip: Tip,
+    /// Blocks known, side branches included.
+    pub blocks: usize,
+    /// Blocks beside the best chain.
+    pub side_blocks: usize,
+    /// Reorganisations since the start.
+    pub reorganisations: u64,
+    /// The deepest of them, in blocks taken off.
+    pub deepest: u64,
+    /// Blocks waiting for a parent.
+    pub orphans: usize,
+}
+
+/// Why a stored chain could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored block breaks a rule: the store is damaged, or of another network.
+    #[error("the stored block {position} is not one of this network's chain: {reason}")]
+    Foreign {
+        /// Position in first-seen order.
+        position: u64,
+        /// The rule's words.
+        reason: String,
+    },
+}
+
+impl<S: Store> Ledger<S> {
+    /// A ledger over `store`, with the stored blocks replayed in the order in which they were first seen: the same
+    /// tip as before, ties included.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when a stored block is not of this chain.
+    pub fn open(
+        network: Network,
+        store: S,
+        stored: impl Iterator<Item = Result<Block<Unchecked>, StoreError>>,
+    ) -> Result<Self, ReplayError> {
+        let mut chain = Chain::new(&network);
+        for (position, block) in (1_u64..).zip(stored) {
+            let foreign = |reason: String| ReplayError::Foreign { position, reason };
+            let block = block?
+                .check(&network.rules)
+                .map_err(|rejected| foreign(rejected.to_string()))?;
+            let accepted = chain
+                .accept_trusted(&block)
+                .map_err(|refusal| foreign(refusal.to_string()))?;
+            if accepted == Accepted::AlreadyKnown {
+                return Err(foreign("it is stored twice".to_owned()));
+            }
+        }
+        let snapshot = RwLock::new(Arc::new(Snapshot {
+            tip: tip_of(&chain),
+            blocks: chain.len(),
+            side_blocks: chain.side_blocks(),
+            reorganisations: 0,
+            deepest: 0,
+            orphans: 0,
+        }));
+        Ok(Self {
+            network,
+            chain: RwLock::new(chain),
+            orphans: Mutex::new(Orphans::new()),
+            snapshot,
+            store,
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The last published state.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The chain, for reading. Never hold it across an await: a batch being accepted waits for it.
+    pub fn chain(&self) -> RwLockReadGuard<'_, Chain> {
+        self.chain.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks blocks and accepts the good ones, and the orphans that waited for them.
+    ///
+    /// The order is RELIABILITY.md's: duplicate? → proof of work → linkage and rules → durable → published.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk's state is unknown: the node has to stop. A full disk is no error here
+    /// but an answer ([`Validated::full`]): nothing was accepted.
+    pub fn admit(
+        &self,
+        blocks: &[Block<Unchecked>],
+        origin: &Origin,
+        now: UnixMicros,
+    ) -> Result<Validated, StoreError> {
+        let mut answer = Validated {
+            verdicts: Vec::with_capacity(blocks.len()),
+            tip: None,
+            full: false,
+        };
+        let mut sound = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            if let Some(hash) = self.known(block) {
+                answer.verdicts.push(Verdict::Known(hash));
+                continue;
+            }
+            match block.clone().check(&self.network.rules) {
+                Ok(block) => sound.push(block),
+                Err(rejected) => {
+                    answer.verdicts.push(refused(rejected));
+                    break; // what follows a bad block in a batch builds on it
+                }
+            }
+        }
+        let mut rest = sound.into_iter().peekable();
+        while rest.peek().is_some() {
+            let batch: Vec<_> = rest.by_ref().take(BATCH_BLOCKS).collect();
+            match self.write(batch, origin, now, &mut answer) {
+                Ok(()) => {}
+                Err(StoreError::Full { .. }) => {
+                    answer.full = true;
+                    break;
+                }
+                Err(fatal) => return Err(fatal),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Whether this very block is in the chain. By claimed hash and the linked fields: a lie costs its teller nothing
+    /// but the block, since whoever has the true one already accepted it.
+    fn known(&self, block: &Block<Unchecked>) -> Option<Hash> {
+        self.chain().find_block(block).map(|entry| *entry.hash())
+    }
+
+    /// Judges, writes and publishes one batch. The write lock is held until the blocks are durable, so that no reader
+    /// sees a tip that a power cut could take back.
+    fn write(
+        &self,
+        batch: Vec<Block<Checked>>,
+        origin: &Origin,
+        now: UnixMicros,
+        answer: &mut Validated,
+    ) -> Result<(), StoreError> {
+        self.store.room()?;
+        let mut chain = self.chain.write().unwrap_or_else(PoisonError::into_inner);
+        let before = *chain.tip().hash();
+        let mut accepted: Vec<(EntryId, Block<Checked>)> = Vec::with_capacity(batch.len());
+        // Orphans whose parent arrives join the queue; each leaves the pool on the way, so this ends.
+        let mut queue: std::collections::VecDeque<_> = batch.into();
+        while let Some(block) = queue.pop_front() {
+            let (id, verdict) = (chain.next_id(), self.judge(&mut chain, &block, origin, now));
+            if matches!(verdict, Verdict::Best(_) | Verdict::Side(_)) {
+                queue.extend(
+                    self.orphans()
+                        .take_children(block.hash())
+                        .into_iter()
+                        .map(|(child, _)| child),
+                );
+                accepted.push((id, block));
+            }
+            answer.verdicts.push(verdict);
+        }
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        let records: Vec<_> = accepted.iter().map(|(id, block)| (*id, block)).collect();
+        // `room` was asked before the chain moved, so every error here leaves the disk's state unknown.
+        self.store
+            .append(&records)
+            .map_err(|error| StoreError::Failed {
+                action: "writing blocks",
+                reason: error.to_string(),
+            })?;
+        for verdict in &mut answer.verdicts {
+            settle(verdict, &chain);
+        }
+        self.publish(&chain, before, &accepted, answer)
+    }
+
+    fn judge(
+        &self,
+        chain: &mut Chain,
+        block: &Block<Checked>,
+        origin: &Origin,
+        now: UnixMicros,
+    ) -> Verdict {
+        if let Some(refusal) = side_limits(chain, block, origin) {
+            return refusal;
+        }
+        match chain.accept(block, now) {
+            Ok(Accepted::AlreadyKnown) => Verdict::Known(*block.hash()),
+            Ok(Accepted::SideBranch) => Verdict::Side(*block.hash()),
+            Ok(Accepted::Extended | Accepted::Reorganised { .. }) => Verdict::Best(*block.hash()),
+            Err(Refusal::Orphan { parent }) => {
+                self.orphans().add(block.clone(), &sender(origin), now);
+                Verdict::Orphan {
+                    hash: *block.hash(),
+                    parent,
+                }
+            }
+            Err(Refusal::Rejected(rejected)) => refused(rejected),
+        }
+    }
+
+    fn publish(
+        &self,
+        chain: &Chain,
+        before: Hash,
+        accepted: &[(EntryId, Block<Checked>)],
+        answer: &mut Validated,
+    ) -> Result<(), StoreError> {
+        let old = self.snapshot();
+        let tip = tip_of(chain);
+        let depth = chain
+            .branch(&before, &tip.hash)
+            .map_or(0, |branch| branch.detached.len() as u64);
+        let moved = tip.hash != before;
+        let snapshot = Snapshot {
+            blocks: chain.len(),
+            side_blocks: chain.side_blocks(),
+            reorganisations: old.reorganisations + u64::from(moved && depth > 0),
+            deepest: old.deepest.max(if moved { depth } else { 0 }),
+            orphans: self.orphans().len(),
+            tip: tip.clone(),
+        };
+        *self
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        if moved {
+            let (from, earlier) = answer
+                .tip
+                .take()
+                .map_or((before, 0), |change| (change.from, change.depth));
+            let block = accepted.iter().find(|(_, block)| *block.hash() == tip.hash);
+            let (_, block) = block.expect("a tip moves only to a block of this batch");
+            let (block, data) = (block.clone().into_unchecked(), self.store.miner_data());
+            answer.tip = Some(TipChange {
+                tip,
+                block,
+                data,
+                depth: depth.max(earlier),
+                from,
+            });
+        }
+        Ok(())
+    }
+
+    /// Forgets orphans older than an hour and says how many wait.
+    pub fn expire_orphans(&self, now: UnixMicros) -> usize {
+        let mut orphans = self.orphans();
+        orphans.expire(now);
+        orphans.len()
+    }
+
+    fn orphans(&self) -> MutexGuard<'_, Orphans> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Best-chain blocks `from..`, at most `count` and about `max_bytes` of them, lowest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the store cannot give a block that the chain has.
+    pub fn blocks(
+        &self,
+        from: u64,
+        count: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<Block<Unchecked>>, StoreError> {
+        let ids: Vec<EntryId> = {
+            let chain = self.chain();
+            (from..from.saturating_add(count))
+                .map_while(|index| chain.find_by_index(index).map(jbc_chain::Entry::id))
+                .collect()
+        };
+        let (mut blocks, mut bytes) = (Vec::new(), 0);
+        for id in ids {
+            let block = self.block(id)?;
+            bytes += block.size_bytes();
+            blocks.push(block);
+            if bytes >= max_bytes {
+                break;
+            }
+        }
+        Ok(blocks)
+    }
+
+    /// The block at a position of the chain.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the store does not have it.
+    pub fn block(&self, id: EntryId) -> Result<Block<Unchecked>, StoreError> {
+        if id.as_u64() == 0 {
+            return Ok(self.network.genesis.clone().into_unchecked());
+        }
+        self.store.load(id)?.ok_or_else(|| StoreError::Failed {
+            action: "reading a block",
+            reason: format!("block {} is in the chain but not in the store", id.as_u64()),
+        })
+    }
+}
+
+fn tip_of(chain: &Chain) -> Tip {
+    let tip = chain.tip();
+    Tip {
+        index: tip.height(),
+        hash: *tip.hash(),
+        work: tip.work(),
+        earliest: chain.earliest_timestamp(UnixMicros(0)).instant(),
+    }
+}
+
+/// Posts may grow side branches only near the tip and only so many (RELIABILITY.md, "side chains of little work").
+fn side_limits(chain: &Chain, block: &Block<Checked>, origin: &Origin) -> Option<Verdict> {
+    let tip = chain.tip().height();
+    let deep = block.index().saturating_add(POSTED_SIDE_DEPTH_BLOCKS) < tip;
+    let many = block.index() <= tip && chain.side_blocks() >= POSTED_SIDE_BLOCKS_MAX;
+    if !matches!(origin, Origin::Posted { .. }) || !(deep || many) {
+        return None;
+    }
+    let reason = if deep {
+        "forks too far below the tip"
+    } else {
+        "there are too many side blocks already"
+    };
+    Some(Verdict::Refused {
+        rule: "side-branch",
+        field: "index",
+        reason: reason.to_owned(),
+        blame: false,
+    })
+}
+
+/// A block that was on the best chain when it was accepted may have been left behind by a later one of its batch, or
+/// a side block lifted onto it.
+fn settle(verdict: &mut Verdict, chain: &Chain) {
+    if let Verdict::Best(hash) | Verdict::Side(hash) = *verdict {
+        let best = chain
+            .find_by_hash(&hash)
+            .is_some_and(|entry| chain.is_on_best_chain(entry));
+        *verdict = if best {
+            Verdict::Best(hash)
+        } else {
+            Verdict::Side(hash)
+        };
+    }
+}
+
+fn refused(rejected: jbc_chain::Rejected) -> Verdict {
+    // A clock may be wrong and a twin is not its sender's doing: nobody is blamed for those (RELIABILITY.md).
+    let blame = !rejected.may_pass_later() && rejected.rule != "twin";
+    Verdict::Refused {
+        rule: rejected.rule,
+        field: rejected.field,
+        reason: rejected.reason.into_owned(),
+        blame,
+    }
+}
+
+/// Whose share of the orphan pool a block takes. On loopback every node has one address, so there its word counts.
+fn sender(origin: &Origin) -> String {
+    match origin {
+        Origin::Mined => "mined".to_owned(),
+        Origin::Posted {
+            address,
+            peer: Some(peer),
+        } if address.is_loopback() => peer.to_string(),
+        Origin::Posted { address, .. } => address.to_string(),
+        Origin::Synced { peer, .. } => peer.to_string(),
+    }
+}

@@ -1,0 +1,477 @@
+//! What follows what: a pure function from events to commands, and the only place that decides it.
+//!
+//! [`Listener::on`] takes one [`Input`] and answers with [`Command`]s; it knows no scheduler, clock or socket. The
+//! service feeds it the scheduler's events one at a time and carries its commands out.
+//!
+//! # Invariant: mining can not die
+//! After every input, each mining lane has exactly one ticket out (a job that is queued, running or paused), unless
+//! mining is off or held back because the disk is full. A lane is armed again whenever the job with its ticket ends
+//! in any way (found, exhausted, cancelled, panicked, removed, refused); news of any other ticket is old and is ignored.
+
+mod mining;
+mod network;
+
+use std::time::Duration;
+
+use jbc_chain::{Block, Hash, Unchecked, UnixMicros};
+
+use crate::peer_table::PeerTable;
+use crate::peer_url::PeerUrl;
+use crate::space::SPACE_INTERVAL_MS;
+use crate::task::{
+    AuditReport, MineTask, Origin, Outcome, Task, Tip, ValidateTask, Validated, Verdict,
+};
+
+pub use mining::{Mining, MiningConfig};
+pub use network::Network;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The node is up; start what has to run from the start.
+    Started,
+    /// A job ended.
+    Ended {
+        /// What it was asked.
+        task: &'a Task,
+        /// How it ended.
+        end: End<'a>,
+        /// How long it ran.
+        elapsed: Duration,
+        /// Whether the scheduler keeps a job under this id for this task (paused, or recurring).
+        kept: bool,
+    },
+    /// A job left the scheduler without running to its end, or was never let in.
+    Gone {
+        /// What it was asked.
+        task: &'a Task,
+        /// It was never let in: nothing is asked for again before something else has happened.
+        refused: bool,
+    },
+    /// Somebody announced a peer; the caller's own limits have passed it.
+    PeerOffered {
+        /// Where it says it listens.
+        url: PeerUrl,
+        /// Whether that came from this machine.
+        from_loopback: bool,
+    },
+    /// The operator takes a peer off the list.
+    PeerRemoved {
+        /// Which.
+        url: PeerUrl,
+    },
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug)]
+pub enum End<'a> {
+    /// With an outcome.
+    Done(&'a Outcome),
+    /// Cancelled, perhaps with an outcome all the same.
+    Cancelled(Option<&'a Outcome>),
+    /// With an error or a panic.
+    Failed(&'a str),
+}
+
+/// Something to be done.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Add a job, from now or later.
+    Add {
+        /// What it is asked.
+        task: Task,
+        /// How long to wait first.
+        delay: Duration,
+    },
+    /// Stop the job of this id, if there is one.
+    Remove {
+        /// The id.
+        id: String,
+    },
+    /// Tell whoever watches.
+    Publish(News),
+    /// Stop the node: it can not go on.
+    Fail {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What watchers are told. The numbers are all that a page needs to draw a race.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum News {
+    /// The tip moved; sent only when the block is durable.
+    Tip {
+        /// Height.
+        index: u64,
+        /// Hash.
+        hash: Hash,
+        /// What its miner wrote.
+        data: String,
+        /// The tip before.
+        from: Hash,
+        /// Blocks taken off the best chain; 0 when it just grew.
+        depth: u64,
+        /// `mined`, `posted` or `synced`.
+        origin: &'static str,
+        /// The peer it came from, where that is known.
+        peer: Option<PeerUrl>,
+        /// While a longer chain is being fetched: the height that its peer claims.
+        sync_target: Option<u64>,
+    },
+    /// A valid block that did not become the tip: somebody was faster.
+    Side {
+        /// Its hash.
+        hash: Hash,
+        /// `mined`, `posted` or `synced`.
+        origin: &'static str,
+    },
+    /// A block was refused.
+    Refused {
+        /// The rule.
+        rule: &'static str,
+        /// The field at fault.
+        field: &'static str,
+        /// Why.
+        reason: String,
+        /// `mined`, `posted` or `synced`.
+        origin: &'static str,
+    },
+    /// A block's parent is unknown.
+    Orphan {
+        /// The block.
+        hash: Hash,
+        /// The missing parent.
+        parent: Hash,
+    },
+    /// A mining range was cancelled: what it cost.
+    RangeCancelled {
+        /// The lane.
+        lane: usize,
+        /// Nonces searched for nothing.
+        searched: u64,
+        /// How long, in microseconds.
+        elapsed_us: u64,
+    },
+    /// A peer came into reach, went out of it, or turned out to be of another network.
+    Peer {
+        /// Which.
+        url: PeerUrl,
+        /// `reachable`, `unreachable`, `other network` or `myself`.
+        state: &'static str,
+        /// More, in words.
+        detail: String,
+    },
+    /// The disk is full, or has room again.
+    Disk {
+        /// Whether it is full.
+        full: bool,
+    },
+    /// An audit ended.
+    Audit {
+        /// Blocks hashed again.
+        checked: u64,
+        /// Blocks at fault.
+        faults: usize,
+    },
+}
+
+/// The listener's memory.
+#[derive(Debug)]
+pub struct Listener {
+    mining: Mining,
+    network: Network,
+    files_wanted: bool,
+    files_tip: Option<Hash>,
+    tip: Tip,
+    disk_full: bool,
+    looking_at_disk: bool,
+    /// A block mined here that the full disk could not take: tried again when there is room, since nobody else has it.
+    unstored: Option<Block<Unchecked>>,
+}
+
+impl Listener {
+    /// A listener for a chain at `tip`, where the next block will say `data`.
+    pub fn new(
+        tip: Tip,
+        data: String,
+        mining: MiningConfig,
+        network: Network,
+        files_wanted: bool,
+    ) -> Self {
+        let mining = Mining::new(mining, tip.clone(), data);
+        Self {
+            mining,
+            network,
+            files_wanted,
+            files_tip: None,
+            tip,
+            disk_full: false,
+            looking_at_disk: false,
+            unstored: None,
+        }
+    }
+
+    /// The peers.
+    pub fn peers(&self) -> &PeerTable {
+        &self.network.table
+    }
+
+    /// What mining is doing.
+    pub fn mining(&self) -> &Mining {
+        &self.mining
+    }
+
+    /// Whether the disk is full, so that mining and acknowledging wait.
+    pub fn disk_is_full(&self) -> bool {
+        self.disk_full
+    }
+
+    /// Takes one event in and says what follows.
+    pub fn on(&mut self, input: &Input<'_>, now: UnixMicros) -> Vec<Command> {
+        let mut commands = Vec::new();
+        match input {
+            Input::Started => {
+                self.add_files(&mut commands);
+                self.network.poll_now(&mut commands, now);
+            }
+            Input::Ended {
+                task,
+                end,
+                elapsed,
+                kept,
+            } => self.ended(task, end, *elapsed, *kept, now, &mut commands),
+            Input::Gone { task, .. } => self.gone(task),
+            Input::PeerOffered { url, from_loopback } => {
+                self.network.offered(url, *from_loopback, &mut commands)
+            }
+            Input::PeerRemoved { url } => self.network.removed(url),
+        }
+        if !matches!(input, Input::Gone { refused: true, .. }) {
+            self.arm(&mut commands, now);
+        }
+        commands
+    }
+
+    /// Restores what must always be under way.
+    fn arm(&mut self, commands: &mut Vec<Command>, now: UnixMicros) {
+        self.network.arm(commands, now);
+        if !self.disk_full {
+            self.mining.arm(commands, now);
+        } else if !self.looking_at_disk {
+            self.looking_at_disk = true;
+            commands.push(Command::Add {
+                task: Task::Space,
+                delay: Duration::from_millis(SPACE_INTERVAL_MS),
+            });
+        }
+    }
+
+    fn ended(
+        &mut self,
+        task: &Task,
+        end: &End<'_>,
+        elapsed: Duration,
+        kept: bool,
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        match (task, end) {
+            (Task::Mine(task), end) => self.range_ended(task, end, elapsed, kept, commands),
+            (Task::Validate(task), End::Done(Outcome::Validated(validated))) => {
+                self.validated(task, validated, now, commands)
+            }
+            (Task::Validate(_), End::Done(Outcome::Broken { reason })) => {
+                commands.push(Command::Fail {
+                    reason: reason.clone(),
+                })
+            }
+            (Task::Files, End::Done(Outcome::FilesWritten { tip, .. })) => {
+                self.files_tip = Some(*tip);
+                self.add_files(commands);
+            }
+            (Task::Space, end) => self.looked_at_disk(
+                matches!(end, End::Done(Outcome::Room { free: true })),
+                kept,
+                commands,
+            ),
+            (Task::Audit, End::Done(Outcome::Audited(report))) => {
+                commands.push(Command::Publish(audit_news(report)))
+            }
+            (task, end) => self
+                .network
+                .ended(task, end, kept, &self.tip, now, commands),
+        }
+    }
+
+    fn range_ended(
+        &mut self,
+        task: &MineTask,
+        end: &End<'_>,
+        elapsed: Duration,
+        kept: bool,
+        commands: &mut Vec<Command>,
+    ) {
+        if let End::Cancelled(Some(Outcome::Mined(mined))) = end {
+            let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+            commands.push(Command::Publish(News::RangeCancelled {
+                lane: task.lane,
+                searched: mined.searched,
+                elapsed_us,
+            }));
+        }
+        // A block found in the moment of its cancellation is as good as any: the door decides.
+        if let Some(block) = self.mining.ended(task, end, elapsed, kept) {
+            let origin = Origin::Mined;
+            commands.push(add(Task::Validate(ValidateTask {
+                blocks: vec![block],
+                origin,
+            })));
+        }
+    }
+
+    fn validated(
+        &mut self,
+        task: &ValidateTask,
+        validated: &Validated,
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        if validated.full {
+            self.disk_filled(task, commands);
+        }
+        if let Some(change) = &validated.tip {
+            self.tip = change.tip.clone();
+            self.mining
+                .retarget(change.tip.clone(), change.data.clone());
+            let (origin, peer) = origin_words(&task.origin);
+            commands.push(Command::Publish(News::Tip {
+                index: change.tip.index,
+                hash: change.tip.hash,
+                data: change.block.data().to_owned(),
+                from: change.from,
+                depth: change.depth,
+                origin,
+                peer: peer.cloned(),
+                sync_target: sync_target(&task.origin),
+            }));
+            self.add_files(commands);
+        }
+        commands.extend(
+            validated
+                .verdicts
+                .iter()
+                .filter_map(|verdict| verdict_news(verdict, &task.origin))
+                .map(Command::Publish),
+        );
+        self.network
+            .validated(task, validated, &self.tip, now, commands);
+    }
+
+    fn disk_filled(&mut self, task: &ValidateTask, commands: &mut Vec<Command>) {
+        if task.origin == Origin::Mined {
+            self.unstored = task.blocks.first().cloned();
+        }
+        if !self.disk_full {
+            self.disk_full = true;
+            commands.push(Command::Publish(News::Disk { full: true }));
+            commands.extend(
+                self.mining
+                    .hold()
+                    .into_iter()
+                    .map(|id| Command::Remove { id }),
+            );
+        }
+    }
+
+    fn looked_at_disk(&mut self, free: bool, kept: bool, commands: &mut Vec<Command>) {
+        self.looking_at_disk = kept;
+        if !free || !self.disk_full {
+            return;
+        }
+        self.disk_full = false;
+        commands.push(Command::Publish(News::Disk { full: false }));
+        if let Some(block) = self.unstored.take() {
+            commands.push(add(Task::Validate(ValidateTask {
+                blocks: vec![block],
+                origin: Origin::Mined,
+            })));
+        }
+    }
+
+    fn gone(&mut self, task: &Task) {
+        match task {
+            Task::Mine(task) => self.mining.gone(task),
+            Task::Space => self.looking_at_disk = false,
+            task => self.network.gone(task),
+        }
+    }
+
+    fn add_files(&self, commands: &mut Vec<Command>) {
+        if self.files_wanted && self.files_tip != Some(self.tip.hash) {
+            commands.push(add(Task::Files));
+        }
+    }
+}
+
+/// A job to be started at once.
+fn add(task: Task) -> Command {
+    Command::Add {
+        task,
+        delay: Duration::ZERO,
+    }
+}
+
+fn origin_words(origin: &Origin) -> (&'static str, Option<&PeerUrl>) {
+    match origin {
+        Origin::Mined => ("mined", None),
+        Origin::Posted { peer, .. } => ("posted", peer.as_ref()),
+        Origin::Synced { peer, .. } => ("synced", Some(peer)),
+    }
+}
+
+/// The height that a sync under way is to reach; none for its last step.
+fn sync_target(origin: &Origin) -> Option<u64> {
+    match origin {
+        Origin::Synced {
+            claim: Some(claim),
+            next: Some(_),
+            ..
+        } => Some(claim.index),
+        _ => None,
+    }
+}
+
+fn verdict_news(verdict: &Verdict, origin: &Origin) -> Option<News> {
+    let (origin, _) = origin_words(origin);
+    match verdict {
+        Verdict::Best(_) | Verdict::Known(_) => None,
+        Verdict::Side(hash) => Some(News::Side {
+            hash: *hash,
+            origin,
+        }),
+        Verdict::Orphan { hash, parent } => Some(News::Orphan {
+            hash: *hash,
+            parent: *parent,
+        }),
+        Verdict::Refused {
+            rule,
+            field,
+            reason,
+            ..
+        } => Some(News::Refused {
+            rule,
+            field,
+            reason: reason.clone(),
+            origin,
+        }),
+    }
+}
+
+fn audit_news(report: &AuditReport) -> News {
+    News::Audit {
+        checked: report.checked,
+        faults: report.faults.len(),
+    }
+}

@@ -1,0 +1,262 @@
+//! The mining lanes: who searches what, and what is armed next.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jbc_chain::{Block, Target, TemplateParts, Timestamp, Unchecked, UnixMicros};
+
+use super::{Command, End};
+use crate::task::{MineTask, MineTemplate, Mined, Outcome, Task, Tip, mining_id};
+
+/// How long a range should take, in seconds: long enough that scheduling costs nothing, short enough to watch
+/// (issue 2, "a range is 50–200 ms of hashing by measured rate").
+const RANGE_S: f64 = 0.1;
+/// Nonces of a first range, before any rate is known: a few milliseconds on the slowest machine.
+const FIRST_RANGE: u64 = 20_000;
+/// Bounds of a measured range, in nonces: below, the hand-over would show; above, a wrong measurement could hang a lane.
+const RANGE_BOUNDS: (u64, u64) = (1_000, 1 << 32);
+/// A template older than this gets a fresh time stamp with the next range, in microseconds.
+const TEMPLATE_AGE_MICROS: i64 = 10_000_000;
+/// First wait after a range that failed, in milliseconds; doubled with each further one.
+const FAILURE_WAIT_MS: u64 = 100;
+/// Longest wait after ranges that failed, in milliseconds.
+const FAILURE_WAIT_MAX_MS: u64 = 30_000;
+/// Weight of the newest range in the measured rate.
+const RATE_WEIGHT: f64 = 0.3;
+
+/// How to mine.
+#[derive(Clone, Debug)]
+pub struct MiningConfig {
+    /// Lanes, one a thread; 0 mines nothing.
+    pub lanes: usize,
+    /// Nonces of a range; none measures.
+    pub rounds: Option<u64>,
+    /// What a hash must not exceed.
+    pub target: Target,
+}
+
+/// What mining is doing.
+#[derive(Debug)]
+pub struct Mining {
+    config: MiningConfig,
+    lanes: Vec<Lane>,
+    tip: Tip,
+    data: String,
+    template: Option<(Arc<MineTemplate>, UnixMicros)>,
+    cursor: u64,
+    last_ticket: u64,
+    /// Nonces tried since the start.
+    searched: u64,
+    /// Of them on ranges that were cancelled.
+    wasted: u64,
+    /// Blocks found here since the start.
+    found: u64,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// The ticket of the job that the scheduler holds for this lane.
+    ticket: Option<u64>,
+    /// The lane's job is to be replaced: the tip moved.
+    stale: bool,
+    /// Nonces a second, measured.
+    rate: f64,
+    /// Ranges that failed in a row.
+    failures: u32,
+}
+
+impl Mining {
+    pub(super) fn new(config: MiningConfig, tip: Tip, data: String) -> Self {
+        let lanes = (0..config.lanes).map(|_| Lane::default()).collect();
+        Self {
+            config,
+            lanes,
+            tip,
+            data,
+            template: None,
+            cursor: 0,
+            last_ticket: 0,
+            searched: 0,
+            wasted: 0,
+            found: 0,
+        }
+    }
+
+    /// Nonces a second, over all lanes.
+    pub fn hash_rate(&self) -> f64 {
+        self.lanes
+            .iter()
+            .filter(|lane| lane.ticket.is_some())
+            .map(|lane| lane.rate)
+            .sum()
+    }
+
+    /// Lanes.
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Blocks found here since the start.
+    pub fn found(&self) -> u64 {
+        self.found
+    }
+
+    /// Nonces tried since the start, and how many of them on ranges that were cancelled.
+    pub fn searched(&self) -> (u64, u64) {
+        (self.searched, self.wasted)
+    }
+
+    /// The tickets out, one a lane; for the invariant's test.
+    pub fn tickets(&self) -> Vec<Option<u64>> {
+        self.lanes.iter().map(|lane| lane.ticket).collect()
+    }
+
+    /// Gives every lane that needs one a job: lanes without a ticket, and lanes whose job works on an old tip.
+    pub(super) fn arm(&mut self, commands: &mut Vec<Command>, now: UnixMicros) {
+        for lane in 0..self.lanes.len() {
+            if self.lanes[lane].ticket.is_some() && !self.lanes[lane].stale {
+                continue;
+            }
+            let template = self.template(now);
+            let nonces = self.next_range(lane);
+            self.last_ticket += 1;
+            let ticket = self.last_ticket;
+            let state = &mut self.lanes[lane];
+            (state.ticket, state.stale) = (Some(ticket), false);
+            let delay = failure_wait(state.failures);
+            commands.push(Command::Add {
+                task: Task::Mine(MineTask {
+                    lane,
+                    ticket,
+                    template,
+                    nonces,
+                }),
+                delay,
+            });
+        }
+    }
+
+    /// The tip moved: what runs is cancelled by being replaced, not waited for.
+    pub(super) fn retarget(&mut self, tip: Tip, data: String) {
+        (self.tip, self.data, self.template) = (tip, data, None);
+        for lane in &mut self.lanes {
+            (lane.stale, lane.failures) = (true, 0);
+        }
+    }
+
+    /// Mining stops until further notice; the ids of the jobs to be removed.
+    pub(super) fn hold(&mut self) -> Vec<String> {
+        for lane in &mut self.lanes {
+            lane.ticket = None;
+        }
+        (0..self.lanes.len()).map(mining_id).collect()
+    }
+
+    /// A range ended; the block, if it found one.
+    pub(super) fn ended(
+        &mut self,
+        task: &MineTask,
+        end: &End<'_>,
+        elapsed: Duration,
+        kept: bool,
+    ) -> Option<Block<Unchecked>> {
+        let mined = match end {
+            End::Done(Outcome::Mined(mined)) | End::Cancelled(Some(Outcome::Mined(mined))) => {
+                Some(mined)
+            }
+            _ => None,
+        };
+        let Some(lane) = self.lanes.get_mut(task.lane) else {
+            return None;
+        };
+        if lane.ticket == Some(task.ticket) {
+            if !kept {
+                lane.ticket = None;
+            }
+            lane.failures = if matches!(end, End::Failed(_)) {
+                lane.failures.saturating_add(1)
+            } else {
+                0
+            };
+        }
+        if let Some(mined) = mined {
+            lane.measure(mined, elapsed);
+            self.searched += mined.searched;
+            if matches!(end, End::Cancelled(_)) {
+                self.wasted += mined.searched;
+            }
+        }
+        let found = mined.and_then(|mined| mined.found.clone());
+        self.found += u64::from(found.is_some());
+        found
+    }
+
+    /// A range left the scheduler without an end.
+    pub(super) fn gone(&mut self, task: &MineTask) {
+        if let Some(lane) = self.lanes.get_mut(task.lane)
+            && lane.ticket == Some(task.ticket)
+        {
+            lane.ticket = None;
+        }
+    }
+
+    fn template(&mut self, now: UnixMicros) -> Arc<MineTemplate> {
+        if let Some((template, since)) = &self.template
+            && now.0.saturating_sub(since.0) < TEMPLATE_AGE_MICROS
+            && now >= *since
+        {
+            return Arc::clone(template);
+        }
+        let template = Arc::new(MineTemplate {
+            parts: TemplateParts {
+                index: self.tip.index + 1,
+                prev_hash: Some(self.tip.hash),
+                data: self.data.clone(),
+                timestamp: Timestamp::from_instant(now.max(self.tip.earliest)),
+            },
+            target: self.config.target,
+        });
+        self.template = Some((Arc::clone(&template), now));
+        self.cursor = 0;
+        template
+    }
+
+    fn next_range(&mut self, lane: usize) -> Range<u64> {
+        let measured = |rate: f64| ((rate * RANGE_S) as u64).clamp(RANGE_BOUNDS.0, RANGE_BOUNDS.1);
+        let rate = self.lanes[lane].rate;
+        let count = self.config.rounds.unwrap_or(if rate > 0.0 {
+            measured(rate)
+        } else {
+            FIRST_RANGE
+        });
+        let start = self.cursor;
+        // 2^64 nonces take centuries and a template lives ten seconds, so the end of the space is never met.
+        self.cursor = start.saturating_add(count.max(1));
+        start..self.cursor
+    }
+}
+
+impl Lane {
+    fn measure(&mut self, mined: &Mined, elapsed: Duration) {
+        let seconds = elapsed.as_secs_f64();
+        if seconds <= 0.0 || mined.searched < RANGE_BOUNDS.0 {
+            return; // too short to say anything
+        }
+        let rate = mined.searched as f64 / seconds;
+        self.rate = if self.rate > 0.0 {
+            self.rate + RATE_WEIGHT * (rate - self.rate)
+        } else {
+            rate
+        };
+    }
+}
+
+fn failure_wait(failures: u32) -> Duration {
+    match failures {
+        0 => Duration::ZERO,
+        n => Duration::from_millis(
+            (FAILURE_WAIT_MS << n.min(16).saturating_sub(1)).min(FAILURE_WAIT_MAX_MS),
+        ),
+    }
+}

@@ -1,0 +1,415 @@
+//! What follows from what peers say: syncs, pushes, introductions and scores.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jbc_chain::{Hash, UnixMicros};
+
+use super::{Command, End, News, add};
+use crate::broadcast::PUSHES_MAX;
+use crate::peer_table::{BAD_BLOCK_SCORE, Ours, PeerKind, PeerTable};
+use crate::peer_url::PeerUrl;
+use crate::poll::POLL_INTERVAL_MS;
+use crate::ports::{PeerError, PeerStatus};
+use crate::task::{
+    AnnounceTask, BroadcastTask, Origin, Outcome, PollTask, SyncStep, SyncTask, Task, Tip,
+    ValidateTask, Validated, Verdict,
+};
+
+/// Blocks remembered with the peers that have shown them to us.
+const SEEN_BLOCKS_MAX: usize = 256;
+/// Shortest time between two polls that an unknown parent asks for, in microseconds: random parents cost no more.
+const ORPHAN_POLL_MICROS: i64 = 1_000_000;
+
+/// Peers, and what is under way with them.
+#[derive(Debug)]
+pub struct Network {
+    /// The peers.
+    pub table: PeerTable,
+    node_id: String,
+    fingerprint: String,
+    seen: VecDeque<(Hash, Vec<PeerUrl>)>,
+    last_orphan_poll: UnixMicros,
+    /// A poll job is out; the next one follows its end.
+    polling: bool,
+    /// The peer of the long download under way.
+    syncing: Option<PeerUrl>,
+}
+
+impl Network {
+    /// The operator's peers, and how this node and its network are called.
+    pub fn new(table: PeerTable, node_id: String, fingerprint: String) -> Self {
+        let last_orphan_poll = UnixMicros(i64::MIN);
+        Self {
+            table,
+            node_id,
+            fingerprint,
+            seen: VecDeque::new(),
+            last_orphan_poll,
+            polling: false,
+            syncing: None,
+        }
+    }
+
+    pub(super) fn poll_now(&mut self, commands: &mut Vec<Command>, now: UnixMicros) {
+        self.poll(Duration::ZERO, commands, now);
+    }
+
+    /// A poll is always out; its end, however it ends, arms the next.
+    pub(super) fn arm(&mut self, commands: &mut Vec<Command>, now: UnixMicros) {
+        if !self.polling {
+            self.poll(Duration::from_millis(POLL_INTERVAL_MS), commands, now);
+        }
+    }
+
+    fn poll(&mut self, delay: Duration, commands: &mut Vec<Command>, now: UnixMicros) {
+        self.polling = true;
+        let then = UnixMicros(
+            now.0
+                .saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX)),
+        );
+        commands.push(Command::Add {
+            task: Task::Poll(PollTask {
+                peers: self.table.due(then),
+            }),
+            delay,
+        });
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        task: &Task,
+        end: &End<'_>,
+        kept: bool,
+        tip: &Tip,
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        match (task, end) {
+            (Task::Poll(_), end) => {
+                self.polling = kept;
+                if let End::Done(Outcome::Polled(answers)) = end {
+                    for answer in answers {
+                        let introduce = self.heard(&answer.peer, &answer.status, now, commands);
+                        commands.extend(introduce.then(|| announce(&answer.peer)));
+                    }
+                    self.sync_with_the_best(tip, commands);
+                }
+            }
+            (Task::Announce(_), End::Done(Outcome::Met(met))) => {
+                if met.status.is_ok() {
+                    // It was called because it is new: it is in the table from here on, if it answers.
+                    self.table.learn(&met.peer, true);
+                }
+                self.heard(&met.peer, &met.status, now, commands); // it has just been introduced
+                for url in &met.learned {
+                    if self.table.learn(url, met.peer.is_loopback()) {
+                        commands.push(announce(url));
+                    }
+                }
+                self.sync_with_the_best(tip, commands);
+            }
+            (Task::Sync(task), End::Done(Outcome::Synced(step))) => {
+                self.synced(task, step, now, commands);
+                self.sync_with_the_best(tip, commands);
+            }
+            (Task::Sync(task), _) => self.sync_is_over(&task.peer),
+            (Task::Broadcast(_), End::Done(Outcome::Broadcast(pushes))) => {
+                for push in pushes
+                    .iter()
+                    .filter(|push| matches!(push.error, Some(PeerError::Unreachable { .. })))
+                {
+                    self.table.failed(&push.peer, now, chance(&push.peer, now));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn gone(&mut self, task: &Task) {
+        match task {
+            Task::Poll(_) => self.polling = false,
+            Task::Sync(task) => self.sync_is_over(&task.peer),
+            Task::Validate(ValidateTask {
+                origin: Origin::Synced { peer, .. },
+                ..
+            }) => self.sync_is_over(&peer.clone()),
+            _ => {}
+        }
+    }
+
+    pub(super) fn offered(
+        &mut self,
+        url: &PeerUrl,
+        from_loopback: bool,
+        commands: &mut Vec<Command>,
+    ) {
+        let new = self.table.get(url).is_none_or(|peer| !peer.reachable);
+        if new && url.is_fixed() && (from_loopback || !url.is_loopback()) {
+            commands.push(announce(url));
+        }
+    }
+
+    pub(super) fn removed(&mut self, url: &PeerUrl) {
+        self.table.remove(url);
+    }
+
+    /// A peer answered a call, or did not. Says whether it should get to know us now.
+    fn heard(
+        &mut self,
+        peer: &PeerUrl,
+        status: &Result<PeerStatus, String>,
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) -> bool {
+        let mut introduce = false;
+        let before = self
+            .table
+            .get(peer)
+            .map(|known| (known.reachable, known.kind));
+        match status {
+            Ok(status) => {
+                let ours = Ours {
+                    node_id: &self.node_id,
+                    network: &self.fingerprint,
+                };
+                introduce = self.table.answered(peer, status, &ours, now);
+            }
+            Err(_) => self.table.failed(peer, now, chance(peer, now)),
+        }
+        let Some(known) = self.table.get(peer) else {
+            return introduce;
+        };
+        if known.kind == PeerKind::Tutorial && known.reachable {
+            commands.push(sync(peer, None)); // it claims no tip, so its chain is looked at each time it is asked
+        }
+        if before == Some((known.reachable, known.kind)) || (before.is_none() && !known.reachable) {
+            return introduce;
+        }
+        let (state, detail) = match (known.kind, status) {
+            (_, Err(reason)) => ("unreachable", reason.clone()),
+            (PeerKind::Myself, _) => ("myself", String::new()),
+            (PeerKind::Foreign, Ok(PeerStatus::Jbc(theirs))) => {
+                ("other network", theirs.network.description.clone())
+            }
+            (PeerKind::Tutorial, _) => ("reachable", "a node of the Python tutorial".to_owned()),
+            _ => ("reachable", String::new()),
+        };
+        commands.push(Command::Publish(News::Peer {
+            url: peer.clone(),
+            state,
+            detail,
+        }));
+        introduce
+    }
+
+    /// One long download at a time: from the peer that claims most work, and from the next best when that one fails.
+    fn sync_with_the_best(&mut self, tip: &Tip, commands: &mut Vec<Command>) {
+        if self.syncing.is_none()
+            && let Some(peer) = self.table.best_to_sync(&tip.work)
+        {
+            commands.push(sync(peer, None));
+            self.syncing = Some(peer.clone());
+        }
+    }
+
+    fn sync_is_over(&mut self, peer: &PeerUrl) {
+        if self.syncing.as_ref() == Some(peer) {
+            self.syncing = None;
+        }
+    }
+
+    fn synced(
+        &mut self,
+        task: &SyncTask,
+        step: &SyncStep,
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        let peer = task.peer.clone();
+        if !matches!(step, SyncStep::Fetched { .. }) {
+            self.sync_is_over(&peer);
+        }
+        match step {
+            SyncStep::UpToDate => self.table.caught_up(&peer),
+            SyncStep::Fetched {
+                blocks,
+                claim,
+                next,
+            } => {
+                let origin = Origin::Synced {
+                    peer,
+                    claim: claim.clone(),
+                    next: *next,
+                };
+                commands.push(add(Task::Validate(ValidateTask {
+                    blocks: blocks.clone(),
+                    origin,
+                })));
+            }
+            SyncStep::OtherNetwork { theirs } => {
+                let detail = theirs.clone();
+                commands.push(Command::Publish(News::Peer {
+                    url: peer,
+                    state: "other network",
+                    detail,
+                }));
+            }
+            SyncStep::Unreachable { .. } => self.table.failed(&peer, now, chance(&peer, now)),
+            SyncStep::Nonsense { .. } => {
+                let claim = self
+                    .table
+                    .get(&peer)
+                    .and_then(|peer| peer.tip.as_ref())
+                    .map(|tip| tip.hash);
+                self.table.lied(&peer, claim, now);
+            }
+        }
+    }
+
+    /// Blocks went through the door: score the sender, push what is new, fetch what is missing.
+    pub(super) fn validated(
+        &mut self,
+        task: &ValidateTask,
+        validated: &Validated,
+        tip: &Tip,
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        self.note_senders(task, validated);
+        let refused = validated
+            .verdicts
+            .iter()
+            .any(|verdict| matches!(verdict, Verdict::Refused { .. }));
+        let blamed = validated
+            .verdicts
+            .iter()
+            .any(|verdict| matches!(verdict, Verdict::Refused { blame: true, .. }));
+        let orphaned = validated
+            .verdicts
+            .iter()
+            .any(|verdict| matches!(verdict, Verdict::Orphan { .. }));
+        match &task.origin {
+            Origin::Mined => {}
+            Origin::Posted { address, peer } => {
+                if blamed {
+                    self.table
+                        .misbehaved(peer.as_ref(), Some(*address), BAD_BLOCK_SCORE, now);
+                }
+                if orphaned {
+                    self.find_parent(peer.as_ref(), now, commands);
+                }
+            }
+            Origin::Synced { peer, claim, next } => {
+                // A tutorial node's folder may hold pieces of several branches; it means no harm.
+                if blamed || (claim.is_some() && (refused || orphaned)) {
+                    self.table
+                        .lied(peer, claim.as_ref().map(|tip| tip.hash), now);
+                }
+                match next {
+                    Some(next) if !(refused || orphaned || validated.full) => {
+                        commands.push(sync(peer, Some(*next)))
+                    }
+                    _ => self.sync_is_over(&peer.clone()),
+                }
+            }
+        }
+        let more_to_come = matches!(&task.origin, Origin::Synced { next: Some(_), .. });
+        if let Some(change) = &validated.tip
+            && !more_to_come
+        {
+            let senders = self
+                .seen
+                .iter()
+                .find(|(hash, _)| *hash == change.tip.hash)
+                .map_or(&[][..], |(_, peers)| peers);
+            let peers = self.table.to_push(&tip.hash, senders, PUSHES_MAX);
+            if !peers.is_empty() {
+                commands.push(add(Task::Broadcast(BroadcastTask {
+                    block: change.block.clone(),
+                    peers,
+                })));
+            }
+        }
+    }
+
+    /// Whoever sent a block has it: it is not pushed back.
+    fn note_senders(&mut self, task: &ValidateTask, validated: &Validated) {
+        let (Origin::Posted {
+            peer: Some(peer), ..
+        }
+        | Origin::Synced { peer, .. }) = &task.origin
+        else {
+            return;
+        };
+        let Some(last) = validated.verdicts.iter().rev().find_map(Verdict::hash) else {
+            return;
+        };
+        match self.seen.iter_mut().find(|(hash, _)| *hash == last) {
+            Some((_, peers)) if peers.contains(peer) || peers.len() >= PUSHES_MAX => {}
+            Some((_, peers)) => peers.push(peer.clone()),
+            None => {
+                if self.seen.len() >= SEEN_BLOCKS_MAX {
+                    self.seen.pop_front();
+                }
+                self.seen.push_back((last, vec![peer.clone()]));
+            }
+        }
+    }
+
+    /// A block's parent is unknown: ask its sender if we know it, else everybody.
+    fn find_parent(
+        &mut self,
+        sender: Option<&PeerUrl>,
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        if let Some(peer) = sender
+            .and_then(|url| self.table.get(url))
+            .filter(|peer| peer.kind == PeerKind::Jbc)
+        {
+            commands.push(sync(&peer.url, None));
+            return;
+        }
+        if now.0.saturating_sub(self.last_orphan_poll.0) >= ORPHAN_POLL_MICROS {
+            self.last_orphan_poll = now;
+            let askable = |kind| matches!(kind, PeerKind::Jbc | PeerKind::Tutorial);
+            let peers = self
+                .table
+                .list()
+                .filter(|peer| peer.reachable && askable(peer.kind));
+            commands.extend(peers.take(PUSHES_MAX).map(|peer| sync(&peer.url, None)));
+        }
+    }
+}
+
+impl Verdict {
+    /// The block's hash, where it has one that was checked.
+    fn hash(&self) -> Option<Hash> {
+        match self {
+            Self::Best(hash) | Self::Side(hash) | Self::Known(hash) | Self::Orphan { hash, .. } => {
+                Some(*hash)
+            }
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+fn announce(peer: &PeerUrl) -> Command {
+    add(Task::Announce(AnnounceTask { peer: peer.clone() }))
+}
+
+fn sync(peer: &PeerUrl, next: Option<u64>) -> Command {
+    add(Task::Sync(SyncTask {
+        peer: peer.clone(),
+        next,
+    }))
+}
+
+/// A byte that differs from peer to peer and from moment to moment; spreading retries needs no better chance.
+fn chance(peer: &PeerUrl, now: UnixMicros) -> u8 {
+    let seed = peer.as_str().bytes().fold(now.0 as u64, |sum, byte| {
+        sum.rotate_left(5) ^ u64::from(byte)
+    });
+    (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
+}

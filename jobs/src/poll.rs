@@ -1,0 +1,30 @@
+//! `poll`: ask peers for their tips. Closes the gaps that pushes leave.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use crate::ports::Peers;
+use crate::task::{PollTask, Polled};
+
+/// How often the tips are asked for, in milliseconds (issue 2, "a poll of tips every 10 s").
+pub const POLL_INTERVAL_MS: u64 = 10_000;
+/// Calls under way at once.
+const CALLS_MAX: usize = 8;
+
+/// Asks the task's peers.
+pub async fn run<P: Peers>(task: &PollTask, peers: &P) -> Vec<Polled> {
+    let mut calls = Vec::new();
+    for peer in &task.peers {
+        calls.push(async move {
+            let status = peers.status(peer).await.map_err(|error| error.to_string());
+            Polled {
+                peer: peer.clone(),
+                status,
+            }
+        });
+    }
+    stream::iter(calls)
+        .buffer_unordered(CALLS_MAX)
+        .collect()
+        .await
+}

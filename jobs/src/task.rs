@@ -1,0 +1,390 @@
+//! What a job is asked, what it answers, and the policy of each kind. Plain data, so that a job can travel.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use jbc_chain::{Block, Hash, Target, TemplateParts, Unchecked, UnixMicros, Work};
+use jbc_scheduler::{ConflictPolicy, JobSpec, Lane, Trigger};
+
+use crate::peer_url::PeerUrl;
+use crate::ports::{PeerError, PeerStatus, TipClaim};
+
+/// What a job is asked to do.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Search one range of nonces.
+    Mine(MineTask),
+    /// Check blocks and accept the good ones.
+    Validate(ValidateTask),
+    /// Push a block to peers.
+    Broadcast(BroadcastTask),
+    /// Fetch the next blocks of a peer's chain.
+    Sync(SyncTask),
+    /// Ask peers for their tips.
+    Poll(PollTask),
+    /// Get to know one peer, and let it know us.
+    Announce(AnnounceTask),
+    /// Re-hash the stored chain.
+    Audit,
+    /// Bring the tutorial's block files up to date.
+    Files,
+    /// Look whether the disk has room again.
+    Space,
+}
+
+/// One range of nonces on one template.
+#[derive(Clone, Debug)]
+pub struct MineTask {
+    /// The mining lane, from 0.
+    pub lane: usize,
+    /// Unique for each range ever handed out by this node: by it an outcome is matched with what was asked.
+    pub ticket: u64,
+    /// What is being mined.
+    pub template: Arc<MineTemplate>,
+    /// Nonces to try.
+    pub nonces: Range<u64>,
+}
+
+/// A block that only lacks its nonce, and what its hash must not exceed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MineTemplate {
+    /// The block to be.
+    pub parts: TemplateParts,
+    /// What the hash must not exceed.
+    pub target: Target,
+}
+
+/// Blocks to be checked, in the order of their heights.
+#[derive(Clone, Debug)]
+pub struct ValidateTask {
+    /// The blocks.
+    pub blocks: Vec<Block<Unchecked>>,
+    /// Where they came from.
+    pub origin: Origin,
+}
+
+/// Where a block came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Mined here.
+    Mined,
+    /// Somebody posted it.
+    Posted {
+        /// The sender's address.
+        address: IpAddr,
+        /// The peer it says it is, if it does.
+        peer: Option<PeerUrl>,
+    },
+    /// A sync job asked for it.
+    Synced {
+        /// The peer that gave it.
+        peer: PeerUrl,
+        /// The tip that peer claims, for a peer that claims one.
+        claim: Option<TipClaim>,
+        /// What to ask that peer for after these, if it has more.
+        next: Option<u64>,
+    },
+}
+
+/// A block to push.
+#[derive(Clone, Debug)]
+pub struct BroadcastTask {
+    /// The block.
+    pub block: Block<Unchecked>,
+    /// To whom.
+    pub peers: Vec<PeerUrl>,
+}
+
+/// One step of a sync.
+#[derive(Clone, Debug)]
+pub struct SyncTask {
+    /// The peer.
+    pub peer: PeerUrl,
+    /// Height to go on from; none at the start, when the fork has to be found first.
+    pub next: Option<u64>,
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug)]
+pub struct PollTask {
+    /// The peers.
+    pub peers: Vec<PeerUrl>,
+}
+
+/// Whom to get to know.
+#[derive(Clone, Debug)]
+pub struct AnnounceTask {
+    /// The peer.
+    pub peer: PeerUrl,
+}
+
+/// What a job answers.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Of a mining range.
+    Mined(Mined),
+    /// Of a validation.
+    Validated(Validated),
+    /// Of a validation that met a disk which failed: nobody knows what is written, the node has to stop.
+    Broken {
+        /// The store's words.
+        reason: String,
+    },
+    /// Of a broadcast.
+    Broadcast(Vec<Pushed>),
+    /// Of a sync step.
+    Synced(SyncStep),
+    /// Of a poll.
+    Polled(Vec<Polled>),
+    /// Of an announcement.
+    Met(Met),
+    /// Of an audit.
+    Audited(AuditReport),
+    /// Of the block files: the tip they now show.
+    FilesWritten {
+        /// That tip.
+        tip: Hash,
+        /// Files written.
+        written: u64,
+    },
+    /// Of a look at the disk.
+    Room {
+        /// Whether there is room.
+        free: bool,
+    },
+}
+
+/// How a range ended, and how many nonces were really searched.
+#[derive(Clone, Debug)]
+pub struct Mined {
+    /// Nonces tried.
+    pub searched: u64,
+    /// The block, if one was found.
+    pub found: Option<Block<Unchecked>>,
+}
+
+/// What came of a validation.
+#[derive(Clone, Debug)]
+pub struct Validated {
+    /// One verdict a block, in order; orphans that found their parent follow.
+    pub verdicts: Vec<Verdict>,
+    /// The new tip, if it moved.
+    pub tip: Option<TipChange>,
+    /// Whether the disk was full, so that nothing was accepted.
+    pub full: bool,
+}
+
+/// What was made of one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Accepted and durable, on the best chain.
+    Best(Hash),
+    /// Accepted and durable, on a side branch.
+    Side(Hash),
+    /// Known already.
+    Known(Hash),
+    /// Its parent is unknown; kept for a while.
+    Orphan {
+        /// The block.
+        hash: Hash,
+        /// The parent that is missing.
+        parent: Hash,
+    },
+    /// Refused by a rule.
+    Refused {
+        /// The rule.
+        rule: &'static str,
+        /// The field at fault.
+        field: &'static str,
+        /// Why.
+        reason: String,
+        /// Whether its sender is to blame.
+        blame: bool,
+    },
+}
+
+/// A tip that moved.
+#[derive(Clone, Debug)]
+pub struct TipChange {
+    /// The new tip.
+    pub tip: Tip,
+    /// The block at it.
+    pub block: Block<Unchecked>,
+    /// What the next block mined here will say.
+    pub data: String,
+    /// Blocks taken off the best chain; 0 when it just grew.
+    pub depth: u64,
+    /// The tip before.
+    pub from: Hash,
+}
+
+/// All that a miner and a peer need to know of the tip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Height.
+    pub index: u64,
+    /// Hash.
+    pub hash: Hash,
+    /// Cumulative work.
+    pub work: Work,
+    /// The earliest time the next block may state.
+    pub earliest: UnixMicros,
+}
+
+/// How one push went.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// The peer.
+    pub peer: PeerUrl,
+    /// Why it failed, if it did.
+    pub error: Option<PeerError>,
+}
+
+/// What one sync step brought.
+#[derive(Clone, Debug)]
+pub enum SyncStep {
+    /// Nothing to fetch from it.
+    UpToDate,
+    /// Blocks to validate.
+    Fetched {
+        /// The blocks, lowest first.
+        blocks: Vec<Block<Unchecked>>,
+        /// What the peer claims, for a peer that claims something.
+        claim: Option<TipClaim>,
+        /// Height to go on from after these.
+        next: Option<u64>,
+    },
+    /// It belongs to another network.
+    OtherNetwork {
+        /// Its network in words.
+        theirs: String,
+    },
+    /// It did not answer.
+    Unreachable {
+        /// Why.
+        reason: String,
+    },
+    /// It answered nonsense.
+    Nonsense {
+        /// What.
+        reason: String,
+    },
+}
+
+/// What a poll learned of one peer.
+#[derive(Clone, Debug)]
+pub struct Polled {
+    /// The peer.
+    pub peer: PeerUrl,
+    /// What it said, or why it did not.
+    pub status: Result<PeerStatus, String>,
+}
+
+/// What came of getting to know a peer.
+#[derive(Clone, Debug)]
+pub struct Met {
+    /// The peer.
+    pub peer: PeerUrl,
+    /// What it said, or why it did not.
+    pub status: Result<PeerStatus, String>,
+    /// The peers it knows.
+    pub learned: Vec<PeerUrl>,
+}
+
+/// What an audit saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditReport {
+    /// Blocks hashed again.
+    pub checked: u64,
+    /// Blocks at fault: position in first-seen order and reason; the first hundred.
+    pub faults: Vec<(u64, String)>,
+    /// Whether it was cancelled before the end.
+    pub cancelled: bool,
+}
+
+/// The id of a mining lane's job: `mining`, `mining/1`, …
+pub fn mining_id(lane: usize) -> String {
+    if lane == 0 {
+        "mining".to_owned()
+    } else {
+        format!("mining/{lane}")
+    }
+}
+
+/// The id of a block's validation, after its content: a claimed hash could block an honest block's job.
+pub fn validate_id(block: &Block<Unchecked>) -> String {
+    format!("validate:{}", hex::encode(&block.content_digest()[..8]))
+}
+
+impl Task {
+    /// The job's id.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Mine(task) => mining_id(task.lane),
+            Self::Validate(task) => match (&task.origin, task.blocks.first()) {
+                (Origin::Synced { peer, .. }, _) => format!("validate:{peer}"),
+                (_, Some(block)) => validate_id(block),
+                (_, None) => "validate:nothing".to_owned(),
+            },
+            Self::Broadcast(task) => format!("broadcast:{}", task.block.hash().short()),
+            Self::Sync(task) => format!("sync:{}", task.peer),
+            Self::Poll(_) => "poll".to_owned(),
+            Self::Announce(task) => format!("announce:{}", task.peer),
+            Self::Audit => "audit".to_owned(),
+            Self::Files => "files".to_owned(),
+            Self::Space => "space".to_owned(),
+        }
+    }
+
+    /// The kind's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Mine(_) => "mine",
+            Self::Validate(_) => "validate",
+            Self::Broadcast(_) => "broadcast",
+            Self::Sync(_) => "sync",
+            Self::Poll(_) => "poll",
+            Self::Announce(_) => "announce",
+            Self::Audit => "audit",
+            Self::Files => "files",
+            Self::Space => "space",
+        }
+    }
+
+    /// Where it runs and what goes first: a posted block before a synced batch; files and audit beside mining, before it.
+    fn placement(&self) -> (Lane, i32) {
+        match self {
+            Self::Validate(task) if matches!(task.origin, Origin::Synced { .. }) => {
+                (Lane::Prompt, 5)
+            }
+            Self::Validate(_) => (Lane::Prompt, 10),
+            Self::Space => (Lane::Prompt, 0),
+            Self::Broadcast(_) => (Lane::Io, 10),
+            Self::Sync(_) => (Lane::Io, 5),
+            Self::Poll(_) | Self::Announce(_) => (Lane::Io, 0),
+            Self::Files => (Lane::Bulk, 2),
+            Self::Audit => (Lane::Bulk, 1),
+            Self::Mine(_) => (Lane::Bulk, 0),
+        }
+    }
+
+    /// A mining range gives way to the next; of everything else one under an id is enough.
+    fn conflict(&self) -> ConflictPolicy {
+        match self {
+            Self::Mine(_) => ConflictPolicy::Replace,
+            _ => ConflictPolicy::DoNothing,
+        }
+    }
+
+    /// The job for this task with its kind's policy.
+    pub fn into_spec(self, trigger: Trigger) -> JobSpec<Self> {
+        let (lane, priority) = self.placement();
+        let (id, kind, conflict) = (self.id(), self.kind(), self.conflict());
+        JobSpec::new(id, kind, self)
+            .lane(lane)
+            .priority(priority)
+            .conflict(conflict)
+            .trigger(trigger)
+    }
+}

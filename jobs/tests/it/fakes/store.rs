@@ -1,0 +1,200 @@
+//! A store in memory that counts what is asked of it, and can be full, broken or damaged.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jbc_chain::{Block, Checked, EntryId, Hash, Unchecked};
+use jbc_jobs::ports::{Store, StoreError};
+
+/// What was asked of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Room,
+    Append(usize),
+    Load(u64),
+    WriteFile(u64),
+    RemoveFilesAbove(u64),
+}
+
+/// How a store treats a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Disk {
+    #[default]
+    Sound,
+    Full,
+    Broken,
+    /// It has room when asked, and none when it writes.
+    FullAtTheLastMoment,
+    Panics,
+}
+
+type Hook = Box<dyn Fn(&[Hash]) + Send>;
+
+#[derive(Default)]
+pub(crate) struct MemoryStore(Mutex<Shelves>);
+
+#[derive(Default)]
+struct Shelves {
+    disk: Disk,
+    blocks: BTreeMap<u64, Block<Unchecked>>,
+    files: BTreeMap<u64, Hash>,
+    files_tip: Option<Hash>,
+    /// So many files can be written yet.
+    files_left: Option<usize>,
+    calls: Vec<Call>,
+    on_append: Option<Hook>,
+}
+
+impl MemoryStore {
+    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+        // A test makes it panic on purpose.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_disk(&self, disk: Disk) {
+        self.shelves().disk = disk;
+    }
+
+    /// Called with the blocks' hashes before a write succeeds.
+    pub(crate) fn on_append(&self, hook: impl Fn(&[Hash]) + Send + 'static) {
+        self.shelves().on_append = Some(Box::new(hook));
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.shelves().calls.clone()
+    }
+
+    pub(crate) fn forget_calls(&self) {
+        self.shelves().calls.clear();
+    }
+
+    /// The stored blocks in first-seen order, as a restart reads them.
+    pub(crate) fn stored(&self) -> Vec<Block<Unchecked>> {
+        let shelves = self.shelves();
+        let positions = shelves.blocks.keys().copied();
+        assert!(
+            positions.eq(1..=shelves.blocks.len() as u64),
+            "a gap in the store"
+        );
+        shelves.blocks.values().cloned().collect()
+    }
+
+    /// Puts another block, or none, where one is stored.
+    pub(crate) fn damage(&self, position: u64, block: Option<Block<Unchecked>>) {
+        let mut shelves = self.shelves();
+        assert!(
+            shelves.blocks.contains_key(&position),
+            "nothing is stored there"
+        );
+        match block {
+            Some(block) => shelves.blocks.insert(position, block),
+            None => shelves.blocks.remove(&position),
+        };
+    }
+
+    /// The folder's files, lowest first, without gaps.
+    pub(crate) fn files(&self) -> Vec<Hash> {
+        let shelves = self.shelves();
+        assert!(
+            shelves.files.keys().copied().eq(0..shelves.files.len() as u64),
+            "a gap among the files"
+        );
+        shelves.files.values().copied().collect()
+    }
+
+    pub(crate) fn put_file(&self, height: u64, hash: Hash) {
+        self.shelves().files.insert(height, hash);
+    }
+
+    /// The disk fails after so many more files; `None` heals it.
+    pub(crate) fn fail_after_files(&self, count: Option<usize>) {
+        self.shelves().files_left = count;
+    }
+
+    pub(crate) fn mark_files_tip(&self, tip: Hash) {
+        self.shelves().files_tip = Some(tip);
+    }
+}
+
+fn failed() -> StoreError {
+    StoreError::Failed {
+        action: "testing",
+        reason: "the disk is broken".to_owned(),
+    }
+}
+
+fn full() -> StoreError {
+    StoreError::Full {
+        free_bytes: 1,
+        needed_bytes: 2,
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(&self, blocks: &[(EntryId, &Block<Checked>)]) -> Result<(), StoreError> {
+        let mut shelves = self.shelves();
+        shelves.calls.push(Call::Append(blocks.len()));
+        match shelves.disk {
+            Disk::Sound => {}
+            Disk::Full | Disk::FullAtTheLastMoment => return Err(full()),
+            Disk::Broken => return Err(failed()),
+            Disk::Panics => panic!("the database panicked"),
+        }
+        let hashes: Vec<Hash> = blocks.iter().map(|(_, block)| *block.hash()).collect();
+        if let Some(hook) = &shelves.on_append {
+            hook(&hashes);
+        }
+        for (id, block) in blocks {
+            let block = (*block).clone().into_unchecked();
+            let before = shelves.blocks.insert(id.as_u64(), block);
+            assert!(before.is_none(), "position {id} was written before");
+        }
+        Ok(())
+    }
+
+    fn load(&self, id: EntryId) -> Result<Option<Block<Unchecked>>, StoreError> {
+        let mut shelves = self.shelves();
+        shelves.calls.push(Call::Load(id.as_u64()));
+        Ok(shelves.blocks.get(&id.as_u64()).cloned())
+    }
+
+    fn room(&self) -> Result<(), StoreError> {
+        let mut shelves = self.shelves();
+        shelves.calls.push(Call::Room);
+        match shelves.disk {
+            Disk::Sound | Disk::FullAtTheLastMoment | Disk::Panics => Ok(()),
+            Disk::Full => Err(full()),
+            Disk::Broken => Err(failed()),
+        }
+    }
+
+    fn miner_data(&self) -> String {
+        "mined by a test".to_owned()
+    }
+
+    fn write_file(&self, block: &Block<Unchecked>) -> Result<(), StoreError> {
+        let mut shelves = self.shelves();
+        if let Some(left) = &mut shelves.files_left {
+            *left = left.checked_sub(1).ok_or_else(failed)?;
+        }
+        shelves.calls.push(Call::WriteFile(block.index()));
+        shelves.files.insert(block.index(), *block.hash());
+        Ok(())
+    }
+
+    fn remove_files_above(&self, height: u64) -> Result<(), StoreError> {
+        let mut shelves = self.shelves();
+        shelves.calls.push(Call::RemoveFilesAbove(height));
+        shelves.files.retain(|&index, _| index <= height);
+        Ok(())
+    }
+
+    fn files_tip(&self) -> Option<Hash> {
+        self.shelves().files_tip
+    }
+
+    fn set_files_tip(&self, tip: &Hash) -> Result<(), StoreError> {
+        self.shelves().files_tip = Some(*tip);
+        Ok(())
+    }
+}

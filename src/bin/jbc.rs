@@ -1,0 +1,41 @@
+//! `jbc`: the node and its tools.
+
+use std::process::ExitCode;
+
+use jbc::commands::{self, run_to_exit};
+use jbc::config::{MineFlags, NodeFlags};
+use structopt::StructOpt;
+use structopt::clap::AppSettings;
+
+/// A proof-of-work node in which every piece of work is a scheduled job
+#[derive(Debug, StructOpt)]
+#[structopt(
+    name = "jbc",
+    global_settings = &[AppSettings::VersionlessSubcommands, AppSettings::UnifiedHelpMessage, AppSettings::DeriveDisplayOrder],
+    setting = AppSettings::SubcommandRequiredElseHelp,
+    after_help = "EXAMPLES:
+    jbc node --port 5001 --mine          a node that mines; a second one on --port 5000 races it
+    jbc race --peers 4 --blocks 20       four of them against each other, with a scoreboard
+    jbc-sched --list-jobs                what the nodes on this machine are doing right now
+    jbc chain show http://127.0.0.1:5001 the last blocks"
+)]
+enum Command {
+    /// Run a node: serve, validate, sync, and mine with --mine
+    Node(NodeFlags),
+    /// Mine without serving
+    Mine(MineFlags),
+
+    /// Make another network
+    Genesis(commands::genesis::GenesisFlags),
+}
+
+fn main() -> ExitCode {
+    let command = Command::from_args();
+    run_to_exit("jbc", async {
+        match command {
+            Command::Node(flags) => commands::node::run(flags).await,
+            Command::Mine(flags) => commands::mine::run(flags).await,
+            Command::Genesis(flags) => commands::genesis::run(flags).await,
+        }
+    })
+}

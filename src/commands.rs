@@ -1,0 +1,78 @@
+//! One file per command of `jbc` and `jbc-sched`.
+
+//pub mod chain;
+pub mod genesis;
+pub mod mine;
+pub mod node;
+//pub mod race;
+//pub mod sched;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use crate::progress::AboveBars;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::ChronoUtc;
+
+/// Runs a command to its exit code on a runtime of its own. What fails is said in one line, as Unix tools do.
+pub fn run_to_exit(
+    name: &str,
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{name}: the runtime did not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(command);
+    // Threads that wait for a disk or a peer must not hold up the exit.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ends with the name of the signal that asks this process to stop.
+///
+/// # Panics
+/// When the system refuses a signal handler, which it does only for signals that cannot be caught.
+pub async fn stop_signal() -> &'static str {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be caught");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be caught");
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "Ctrl-C",
+    }
+}
+
+/// Starts the log on stderr: text for people, or one JSON object a line. `RUST_LOG` refines what is said.
+pub fn start_log(format: &str) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,jbc=info,jbc_jobs=info,jbc_scheduler=info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(AboveBars);
+    let started = if format == "json" {
+        log.json().flatten_event(true).try_init()
+    } else {
+        let clock = ChronoUtc::new("%H:%M:%S%.3f".to_owned());
+        log.with_timer(clock)
+            .with_target(false)
+            .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+            .try_init()
+    };
+    if let Err(error) = started {
+        eprintln!("jbc: the log did not start: {error}");
+    }
+}

@@ -1,0 +1,310 @@
+//! Flags → a validated [`Config`]. The only place with defaults.
+
+use std::fs;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use jbc_chain::Network;
+use jbc_jobs::peer_url::PeerUrl;
+use structopt::StructOpt;
+
+/// The port where neither `--port` nor the Makefile's `PORT` says another: the tutorial's.
+pub const DEFAULT_PORT: u16 = 5000;
+/// The ports of the tutorial's four nodes, whom a node without `--peer` looks for.
+pub const TUTORIAL_PORTS: [u16; 4] = [5000, 5001, 5002, 5003];
+/// Longest tag, in bytes: a sentence.
+const TAG_MAX_BYTES: usize = 1_024;
+/// Most mining threads: far above any machine that runs this.
+const THREADS_MAX: usize = 1_024;
+
+/// `jbc node`
+#[derive(Clone, Debug, StructOpt)]
+pub struct NodeFlags {
+    /// Port to serve on
+    #[structopt(short, long, default_value = "5000")]
+    pub port: u16,
+    /// Mine
+    #[structopt(short, long)]
+    pub mine: bool,
+    /// Address to serve on. Beyond 127.0.0.1 anybody who reaches it can read the chain and post blocks
+    #[structopt(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// How others reach this node, if not as http://HOST:PORT
+    #[structopt(long, value_name = "URL")]
+    pub url: Option<String>,
+    #[structopt(flatten)]
+    /// What `jbc mine` takes too
+    pub common: CommonFlags,
+}
+
+/// `jbc mine`
+#[derive(Clone, Debug, StructOpt)]
+pub struct MineFlags {
+    #[structopt(flatten)]
+    /// What `jbc node` takes too
+    pub common: CommonFlags,
+}
+
+/// What `jbc node` and `jbc mine` share.
+#[derive(Clone, Debug, StructOpt)]
+pub struct CommonFlags {
+    /// Mining threads [default: all cores but one, at least one]
+    #[structopt(short, long)]
+    pub threads: Option<usize>,
+    /// A peer, http://host:port; may be given again. Replaces the default peers: the tutorial's four ports on localhost
+    #[structopt(long = "peer", value_name = "URL", number_of_values = 1)]
+    pub peers: Vec<String>,
+    /// Start without any peer
+    #[structopt(long, conflicts_with = "peer")]
+    pub no_peers: bool,
+    /// Folder for chain, data.txt, token and block files [default: chaindata/PORT]
+    #[structopt(long, value_name = "DIR", parse(from_os_str))]
+    pub data_dir: Option<PathBuf>,
+    /// classic6, classic, or a file made by `jbc genesis`
+    #[structopt(long, value_name = "NAME|FILE", default_value = "classic6")]
+    pub network: String,
+    /// Nonces of a mining range, 100000 in the tutorial [default: measured, a tenth of a second]
+    #[structopt(long, value_name = "N")]
+    pub rounds: Option<u64>,
+    /// What to write into mined blocks; goes into data.txt [default: Mined by node on port PORT]
+    #[structopt(long, value_name = "TEXT")]
+    pub tag: Option<String>,
+    /// Keep the chain in the database alone: no 000001.json, 000002.json, … to watch
+    #[structopt(long)]
+    pub no_files: bool,
+    /// Log as text for people, or as one JSON object a line
+    #[structopt(long, value_name = "FORMAT", default_value = "text", possible_values = &["text", "json"])]
+    pub log: String,
+}
+
+/// What a node needs to know, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to serve; none for a miner that serves nobody.
+    pub serve: Option<(IpAddr, u16)>,
+    /// How others reach us, if they do.
+    pub own_url: Option<PeerUrl>,
+    /// Mining threads; 0 does not mine.
+    pub threads: usize,
+    /// Nonces of a range, if not measured.
+    pub rounds: Option<u64>,
+    /// The operator's peers.
+    pub peers: Vec<PeerUrl>,
+    /// The data folder.
+    pub folder: PathBuf,
+    /// The network.
+    pub network: Network,
+    /// What to mine, if said.
+    pub tag: Option<String>,
+    /// What to mine where nothing is said and no `data.txt` is there.
+    pub default_tag: String,
+    /// Whether to write block files.
+    pub files: bool,
+}
+
+/// A flag that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("--{flag}: {reason}")]
+pub struct ConfigError {
+    /// The flag.
+    pub flag: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+fn wrong(flag: &'static str, reason: impl ToString) -> ConfigError {
+    ConfigError {
+        flag,
+        reason: reason.to_string(),
+    }
+}
+
+impl NodeFlags {
+    /// Checks the flags.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the flag.
+    pub fn into_config(self) -> Result<Config, ConfigError> {
+        let url = self
+            .url
+            .as_deref()
+            .map(PeerUrl::parse)
+            .transpose()
+            .map_err(|error| wrong("url", error.reason))?;
+        if self.port == 0 {
+            return Err(wrong(
+                "port",
+                "0 would be another port each time, and peers could not find it",
+            ));
+        }
+        let listen = format!("http://{}", std::net::SocketAddr::new(self.host, self.port));
+        // An unspecified address (0.0.0.0) is nowhere to be called: such a node announces itself only by --url.
+        let own_url = url.or_else(|| PeerUrl::parse(&listen).ok());
+        let tag = format!("Mined by node on port {}", self.port);
+        let folder = Path::new("chaindata").join(self.port.to_string());
+        let config = self.common.into_config(self.mine, folder, tag)?;
+        Ok(Config {
+            serve: Some((self.host, self.port)),
+            own_url,
+            ..config
+        })
+    }
+}
+
+impl MineFlags {
+    /// Checks the flags.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the flag.
+    pub fn into_config(self) -> Result<Config, ConfigError> {
+        self.common.into_config(
+            true,
+            Path::new("chaindata").join("mine"),
+            "Mined by jbc mine".to_owned(),
+        )
+    }
+}
+
+impl CommonFlags {
+    fn into_config(
+        self,
+        mine: bool,
+        folder: PathBuf,
+        default_tag: String,
+    ) -> Result<Config, ConfigError> {
+        let peers = if self.peers.is_empty() && !self.no_peers {
+            tutorial_peers()
+        } else {
+            self.peers
+        };
+        let peers: Result<Vec<_>, _> = peers.iter().map(|peer| PeerUrl::parse(peer)).collect();
+        let peers = peers.map_err(|error| wrong("peer", error.reason))?;
+        if self.rounds == Some(0) {
+            return Err(wrong("rounds", "a range of no nonces finds nothing"));
+        }
+        let threads = match self.threads {
+            Some(threads) if !(1..=THREADS_MAX).contains(&threads) => {
+                return Err(wrong(
+                    "threads",
+                    format!("{threads} is not between 1 and {THREADS_MAX}"),
+                ));
+            }
+            Some(threads) => threads,
+            None => default_threads(),
+        };
+        if let Some(tag) = &self.tag {
+            check_tag(tag)?;
+        }
+        Ok(Config {
+            serve: None,
+            own_url: None,
+            threads: if mine { threads } else { 0 },
+            rounds: self.rounds,
+            peers,
+            folder: self.data_dir.unwrap_or(folder),
+            network: network(&self.network)?,
+            tag: self.tag,
+            default_tag,
+            files: !self.no_files,
+        })
+    }
+}
+
+/// A tag goes through a text file whose last line end is dropped, and into a block.
+fn check_tag(tag: &str) -> Result<(), ConfigError> {
+    if tag.len() > TAG_MAX_BYTES {
+        return Err(wrong(
+            "tag",
+            format!("{} bytes; {TAG_MAX_BYTES} are enough", tag.len()),
+        ));
+    }
+    if tag.ends_with(['\n', '\r']) {
+        return Err(wrong(
+            "tag",
+            "ends with a line end, which data.txt would not keep",
+        ));
+    }
+    Ok(())
+}
+
+fn tutorial_peers() -> Vec<String> {
+    TUTORIAL_PORTS
+        .iter()
+        .map(|port| format!("http://127.0.0.1:{port}"))
+        .collect()
+}
+
+/// All cores but one, so that the machine stays usable and the server quick; at least one.
+fn default_threads() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, |cores| NonZeroUsize::get(cores).saturating_sub(1).max(1))
+}
+
+/// The network of this name, or of this file.
+///
+/// # Errors
+/// Neither a built-in name nor a file that holds a network.
+pub fn network(name: &str) -> Result<Network, ConfigError> {
+    if let Some(network) = Network::named(name) {
+        return Ok(network);
+    }
+    let text = fs::read(name).map_err(|error| {
+        wrong("network", format!("`{name}` is no built-in network (classic6, classic) and no file to be read: {error}"))
+    })?;
+    Network::from_json(&text).map_err(|error| wrong("network", format!("{name}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeFlags, TUTORIAL_PORTS};
+    use structopt::StructOpt;
+
+    fn parse(line: &str) -> Result<super::Config, String> {
+        let flags =
+            NodeFlags::from_iter_safe(std::iter::once("node").chain(line.split_whitespace()));
+        flags
+            .map_err(|error| error.message)?
+            .into_config()
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_flags_a_node_serves_the_tutorials_port_and_looks_for_its_nodes() {
+        let config = parse("").unwrap();
+        assert_eq!(config.serve, Some(("127.0.0.1".parse().unwrap(), 5000)));
+        assert_eq!(config.folder, std::path::Path::new("chaindata/5000"));
+        assert_eq!(config.peers.len(), TUTORIAL_PORTS.len());
+        assert_eq!(
+            (config.threads, config.network.name.as_str()),
+            (0, "classic6")
+        );
+    }
+
+    #[test]
+    fn a_peer_replaces_the_default_peers() {
+        let config =
+            parse("--peer http://10.0.0.1:5000 --peer http://10.0.0.2:5000 -m -t 3").unwrap();
+        assert_eq!((config.peers.len(), config.threads), (2, 3));
+        assert!(parse("--no-peers").unwrap().peers.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_flag_is_named_with_the_reason() {
+        for (line, needle) in [
+            ("--threads 0", "--threads: 0 is not between"),
+            ("--rounds 0", "--rounds: "),
+            ("--peer ftp://x", "--peer: "),
+            (
+                "--network nowhere",
+                "--network: `nowhere` is no built-in network",
+            ),
+            ("--port 0", "--port: 0"),
+            ("--port 70000", "--port"),
+            ("--url http://169.254.169.254", "--url: "),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(needle), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The composition root: store, ledger, scheduler, listener and door put together, and their life cycle.
+
+mod folder;
+mod open;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use jbc_chain::UnixMicros;
+use jbc_jobs::audit::AUDIT_CRON;
+use jbc_jobs::executor::Jobs;
+use jbc_jobs::listener::{Listener, MiningConfig, Network as NetworkState};
+use jbc_jobs::peer_table::PeerTable;
+use jbc_jobs::peer_url::PeerUrl;
+use jbc_jobs::ports::{Clock, Store};
+use jbc_jobs::task::Task;
+use jbc_scheduler::{Scheduler, Trigger};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::dispatch::{Dispatch, NodeJobs};
+use crate::door::{self, HostPolicy, Limits};
+use crate::feed::Feed;
+use crate::import::ImportError;
+use crate::peers::HttpPeers;
+use crate::store::OpenError;
+use crate::web::{self, ApiError, RateLimit};
+
+pub use folder::NodeFile;
+pub use open::OpenedFolder;
+
+/// Blocks one address may post a second, and at once: far above an honest node's, far below what costs us hashing.
+const POSTS: (f64, f64) = (50.0, 200.0);
+/// Announcements one address may make a second, and at once: each makes us call somebody.
+const ANNOUNCEMENTS: (f64, f64) = (0.2, 5.0);
+/// Whole chains streamed at once (RELIABILITY.md, "few at once").
+const WHOLE_CHAINS_AT_ONCE: usize = 4;
+/// Jobs on the network at once.
+const IO_JOBS: usize = 32;
+/// Threads that never mine (DESIGN.md, "at least one").
+const PROMPT_WORKERS: usize = 1;
+/// How long a stop may take, in milliseconds: with the door's grace below the 2 s of RELIABILITY.md.
+const DRAIN_MS: u64 = 1_000;
+/// How long answers under way have when the node stops, in milliseconds.
+const DOOR_GRACE_MS: u64 = 500;
+
+/// The system's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixMicros {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        UnixMicros(since.map_or(0, |since| {
+            i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        }))
+    }
+}
+
+/// Why a node did not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The port is taken.
+    #[error("{address} is in use: does another node run there? (choose another --port)")]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] OpenError),
+    /// The block files in the data folder.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// A file of the data folder.
+    #[error("{file} in the data folder: {source}")]
+    File {
+        /// The file.
+        file: &'static str,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A part of the machinery did not start.
+    #[error("{part} did not start: {reason}")]
+    Start {
+        /// The part.
+        part: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The disk failed while the node ran.
+    #[error("stopped, because what is on disk is no longer known: {reason}")]
+    Broken {
+        /// The store's words.
+        reason: String,
+    },
+}
+
+/// A running node, as its handlers see it.
+pub struct Node {
+    /// The jobs and what they work with.
+    pub jobs: Arc<NodeJobs>,
+    /// The scheduler.
+    pub scheduler: Scheduler<NodeJobs>,
+    /// The way to the listener.
+    pub dispatch: Arc<Dispatch>,
+    /// News.
+    pub feed: Feed,
+    /// Where others reach us, if they do.
+    pub own_url: Option<PeerUrl>,
+    /// When it started.
+    pub started: Instant,
+    /// How often one address may post.
+    pub post_limit: RateLimit,
+    /// How often one address may announce.
+    pub announce_limit: RateLimit,
+    /// Permits to stream a whole chain.
+    pub whole_chains: Arc<Semaphore>,
+    token: String,
+    stop: watch::Sender<bool>,
+}
+
+impl Node {
+    /// Whether these credentials may steer.
+    ///
+    /// # Errors
+    /// A 401 that says where the token is.
+    pub fn permits(&self, authorization: Option<&str>) -> Result<(), ApiError> {
+        let given = authorization
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or_default();
+        // Every byte is looked at, so that the time taken does not tell how many were right.
+        let differs = given.len() ^ self.token.len()
+            | given
+                .bytes()
+                .zip(self.token.bytes())
+                .fold(0, |seen, (a, b)| seen | usize::from(a ^ b));
+        if differs == 0 {
+            return Ok(());
+        }
+        let reason = "needs `Bearer` and the content of the file `token` in the node's data folder";
+        Err(ApiError::new(
+            warp::http::StatusCode::UNAUTHORIZED,
+            "authorization",
+            reason,
+        ))
+    }
+
+    /// Why the node is not ready to accept blocks, if it is not.
+    pub fn unready(&self) -> Option<&'static str> {
+        if *self.stop.borrow() {
+            Some("stopping")
+        } else if self.dispatch.listener().disk_is_full() {
+            Some("the disk is full")
+        } else {
+            None
+        }
+    }
+
+    /// Asks the node to stop.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Turns true when the node stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+}
+
+/// Runs a node until it is told to stop, by a signal, by its API, or by a disk that failed.
+///
+/// # Errors
+/// [`NodeError`]; by then nothing of it runs any more.
+pub async fn run(
+    config: Config,
+    signal: impl Future<Output = &'static str>,
+) -> Result<(), NodeError> {
+    let listener = match config.serve {
+        Some((host, port)) => Some(bind(host, port).await?),
+        None => None,
+    };
+    let folder = tokio::task::block_in_place(|| open::open(&config))?;
+    let token = folder::token(&config.folder).map_err(|source| NodeError::File {
+        file: folder::TOKEN_FILE,
+        source,
+    })?;
+    let own_url = listener.as_ref().and(config.own_url.clone());
+    let node = Arc::new(assemble(&config, folder, own_url, token)?);
+    let note = NodeFile {
+        pid: std::process::id(),
+        url: node.own_url.clone(),
+        node_id: node.jobs.node_id.clone(),
+    };
+    let note = note
+        .write(&config.folder)
+        .map_err(|source| NodeError::File {
+            file: folder::NODE_FILE,
+            source,
+        })?;
+    introduce(&node, &config);
+    node.dispatch.start(&node.scheduler);
+    add_audit(&node);
+
+    let door = listener.map(|listener| tokio::spawn(serve(listener, Arc::clone(&node))));
+    let outcome = wait(&node, signal).await;
+    node.stop();
+    if let Some(door) = door {
+        // It ends by itself within its grace; a panic in it was logged where it happened.
+        let _ = door.await;
+    }
+    let report =
+        tokio::task::block_in_place(|| node.scheduler.drain(Duration::from_millis(DRAIN_MS)));
+    tracing::info!(jobs = ?report, "stopped");
+    drop(note);
+    outcome
+}
+
+async fn bind(host: IpAddr, port: u16) -> Result<TcpListener, NodeError> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => NodeError::PortInUse { address },
+            _ => NodeError::Listen { address, source },
+        })
+}
+
+fn assemble(
+    config: &Config,
+    folder: OpenedFolder,
+    own_url: Option<PeerUrl>,
+    token: String,
+) -> Result<Node, NodeError> {
+    let failed = |part| move |reason: String| NodeError::Start { part, reason };
+    let (ledger, network) = (folder.ledger, &config.network);
+    let (node_id, fingerprint) = (Uuid::now_v7().to_string(), network.fingerprint());
+    let mining = MiningConfig {
+        lanes: config.threads,
+        rounds: config.rounds,
+        target: network.rules.target(),
+    };
+    let peers = NetworkState::new(
+        PeerTable::new(config.peers.iter().cloned()),
+        node_id.clone(),
+        fingerprint.clone(),
+    );
+    let (tip, data) = (ledger.snapshot().tip.clone(), ledger.store().miner_data());
+    let listener = Listener::new(tip, data, mining, peers, config.files);
+
+    let client = HttpPeers::new(own_url.clone())
+        .map_err(|error| failed("the HTTP client")(error.to_string()))?;
+    let jobs = Arc::new(Jobs {
+        ledger,
+        peers: client,
+        clock: SystemClock,
+        node_id,
+        fingerprint,
+    });
+    let scheduler = Scheduler::builder(Arc::clone(&jobs))
+        .workers(config.threads.max(1), PROMPT_WORKERS)
+        .tokio(tokio::runtime::Handle::current())
+        .io_limit(IO_JOBS)
+        .start()
+        .map_err(|error| failed("the scheduler")(error.to_string()))?;
+    let feed = Feed::default();
+    Ok(Node {
+        jobs,
+        scheduler,
+        dispatch: Arc::new(Dispatch::new(listener, feed.clone())),
+        feed,
+        own_url,
+        started: Instant::now(),
+        post_limit: RateLimit::new(POSTS.0, POSTS.1),
+        announce_limit: RateLimit::new(ANNOUNCEMENTS.0, ANNOUNCEMENTS.1),
+        whole_chains: Arc::new(Semaphore::new(WHOLE_CHAINS_AT_ONCE)),
+        token,
+        stop: watch::Sender::new(false),
+    })
+}
+
+/// The first lines of the log: what runs, on what, and where to look.
+fn introduce(node: &Node, config: &Config) {
+    let tip = node.jobs.ledger.snapshot().tip.clone();
+    tracing::info!(
+        "jbc {}, network {}",
+        env!("CARGO_PKG_VERSION"),
+        config.network.describe()
+    );
+    tracing::info!(
+        "chain of {} blocks in {}, tip {}",
+        tip.index + 1,
+        config.folder.display(),
+        tip.hash.short()
+    );
+    match (&node.own_url, config.serve) {
+        (Some(url), _) => tracing::info!("serving on {url}"),
+        (None, Some((host, port))) => {
+            tracing::info!("serving on {host} port {port}; give --url to be announced to peers")
+        }
+        (None, None) => tracing::info!("serving nobody"),
+    }
+    match config.threads {
+        0 => tracing::info!("not mining (--mine does)"),
+        threads => tracing::info!(
+            "mining with {threads} thread{}",
+            if threads == 1 { "" } else { "s" }
+        ),
+    }
+}
+
+fn add_audit(node: &Node) {
+    if let Err(error) = node
+        .scheduler
+        .add_job(Task::Audit.into_spec(Trigger::cron(AUDIT_CRON)))
+    {
+        tracing::error!(%error, "the nightly audit could not be scheduled");
+    }
+}
+
+async fn serve(listener: TcpListener, node: Arc<Node>) {
+    let limits = Limits {
+        hosts: listener
+            .local_addr()
+            .map_or(HostPolicy::LoopbackNames, HostPolicy::for_listener),
+        shutdown_grace_ms: DOOR_GRACE_MS,
+        ..Limits::default()
+    };
+    let mut stopping = node.stopping();
+    let service = warp::service(web::routes(Arc::clone(&node)));
+    let stopped = async move {
+        // An error means that the node is gone, which is a stop too.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    let report = door::serve(listener, service, limits, stopped).await;
+    tracing::debug!(?report, "the door is closed");
+}
+
+/// Waits for a reason to stop.
+async fn wait(node: &Node, signal: impl Future<Output = &'static str>) -> Result<(), NodeError> {
+    let (mut failure, mut stopping) = (node.dispatch.failure(), node.stopping());
+    tokio::select! {
+        name = signal => {
+            tracing::info!("{name}: stopping");
+            Ok(())
+        }
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            tracing::info!("asked to stop");
+            Ok(())
+        }
+        failed = failure.wait_for(Option::is_some) => {
+            let reason = failed.ok().and_then(|reason| reason.clone()).unwrap_or_default();
+            Err(NodeError::Broken { reason })
+        }
+    }
+}

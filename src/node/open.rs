@@ -1,0 +1,144 @@
+//! Opens a data folder: the stored chain if it is sound, a folder of block files if that is all there is, and what can
+//! be saved if the database is damaged.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jbc_jobs::ledger::{Ledger, ReplayError};
+use jbc_jobs::ports::{Clock, Store};
+use jbc_jobs::task::Origin;
+
+use super::{NodeError, SystemClock};
+use crate::config::Config;
+use crate::import::read_folder;
+use crate::progress::bar;
+use crate::store::{BlockStore, DATA_FILE, DATABASE_FILE, OpenError, prepare_data};
+
+/// An opened data folder.
+pub struct OpenedFolder {
+    /// Chain and store.
+    pub ledger: Ledger<BlockStore>,
+}
+
+/// Opens the folder.
+///
+/// # Errors
+/// [`NodeError`] names what stands in the way.
+pub(super) fn open(config: &Config) -> Result<OpenedFolder, NodeError> {
+    let fresh = !config.folder.join(DATABASE_FILE).exists();
+    let ledger = match open_database(config) {
+        Ok(ledger) if fresh => {
+            import(config, &ledger)?;
+            ledger
+        }
+        Ok(ledger) => ledger,
+        Err(OpenError::Damaged { reason, .. }) => rebuild(config, &reason)?,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(OpenedFolder { ledger })
+}
+
+fn open_database(config: &Config) -> Result<Ledger<BlockStore>, OpenError> {
+    let damaged = |reason: String| OpenError::Damaged {
+        folder: config.folder.clone(),
+        reason,
+    };
+    let store = BlockStore::open(&config.folder, &config.network)?;
+    prepare_data(&config.folder, config.tag.as_deref(), &config.default_tag).map_err(|source| {
+        OpenError::Folder {
+            folder: config.folder.join(DATA_FILE),
+            source,
+        }
+    })?;
+    let progress = bar(store.stored_count(), "replaying the chain");
+    let stored = store.stored().map_err(|error| damaged(error.to_string()))?;
+    let ledger = Ledger::open(
+        config.network.clone(),
+        store,
+        stored.inspect(|_| progress.inc(1)),
+    );
+    progress.finish_and_clear();
+    ledger.map_err(|error: ReplayError| damaged(error.to_string()))
+}
+
+/// Moves the damaged database aside, in full view, and starts anew from the block files; peers bring the rest.
+fn rebuild(config: &Config, reason: &str) -> Result<Ledger<BlockStore>, NodeError> {
+    let aside = move_aside(&config.folder).map_err(|source| NodeError::File {
+        file: DATABASE_FILE,
+        source,
+    })?;
+    tracing::error!("THE DATABASE IS DAMAGED ({reason})");
+    tracing::error!(
+        "it is kept as {}; the chain is rebuilt from the block files and from peers",
+        aside.display()
+    );
+    let ledger = open_database(config)?;
+    import(config, &ledger)?;
+    tracing::error!(
+        "rebuilt {} blocks from files; peers are asked for the rest",
+        ledger.snapshot().blocks - 1
+    );
+    Ok(ledger)
+}
+
+fn move_aside(folder: &Path) -> io::Result<PathBuf> {
+    let seconds = SystemClock.now().0 / 1_000_000;
+    let aside = folder.join(format!("{DATABASE_FILE}.damaged-{seconds}"));
+    fs::rename(folder.join(DATABASE_FILE), &aside)?;
+    Ok(aside)
+}
+
+/// Takes in the folder's block files. Those that are refused are listed and copied to `rejected/`, because this node
+/// will write its own blocks under their names one day.
+fn import(config: &Config, ledger: &Ledger<BlockStore>) -> Result<(), NodeError> {
+    let progress = bar(0, "importing block files");
+    let imported = read_folder(&config.folder, &config.network, |read| {
+        progress.set_position(read)
+    });
+    progress.finish_and_clear();
+    let imported = imported?;
+    for (path, reason) in &imported.rejects {
+        tracing::warn!("not imported: {}: {reason}", path.display());
+        keep(&config.folder, path).map_err(|source| NodeError::File {
+            file: "rejected/",
+            source,
+        })?;
+    }
+    let count = imported.blocks.len();
+    let blocks: Vec<_> = imported
+        .blocks
+        .into_iter()
+        .map(jbc_chain::Block::into_unchecked)
+        .collect();
+    let failed = |reason: String| NodeError::Broken { reason };
+    let admitted = ledger
+        .admit(&blocks, &Origin::Mined, SystemClock.now())
+        .map_err(|error| failed(error.to_string()))?;
+    if admitted.full {
+        return Err(failed(
+            "the disk is full: the block files were not imported".to_owned(),
+        ));
+    }
+    if count + imported.rejects.len() > 0 {
+        let (tip, rejects) = (ledger.snapshot().tip.index, imported.rejects.len());
+        tracing::info!("imported {count} block files up to block {tip}, {rejects} not taken");
+        // They are on disk as they should be: only later blocks are written.
+        let tip = ledger.snapshot().tip.hash;
+        ledger
+            .store()
+            .set_files_tip(&tip)
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn keep(folder: &Path, path: &Path) -> io::Result<()> {
+    let rejected = folder.join("rejected");
+    fs::create_dir_all(&rejected)?;
+    let target = rejected.join(path.file_name().unwrap_or_default());
+    if !target.exists() {
+        fs::copy(path, target)?;
+    }
+    Ok(())
+}
