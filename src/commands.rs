@@ -1,11 +1,12 @@
 //! One file per command of `jbc` and `jbc-sched`.
 
-//pub mod chain;
+pub mod chain;
 pub mod genesis;
 pub mod mine;
 pub mod node;
-//pub mod race;
-//pub mod sched;
+pub mod race;
+pub mod sched;
+mod terminal;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

@@ -44,7 +44,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 pub use self::body::{BodyError, RequestBody};
 use self::checks::Refusal;
@@ -221,7 +221,7 @@ impl Door {
             self.tasks.shutdown().await;
         }
         self.report.made_room = self.seats.made_room();
-        info!(report = ?self.report, "door closed");
+        debug!(report = ?self.report, "the door is closed");
         self.report
     }
 }

@@ -12,7 +12,7 @@
 //! Arrows point down only: this crate → `jbc-jobs` → {`jbc-chain`, `jbc-pow`, `jbc-scheduler`}. Here alone live HTTP,
 //! files, flags and clocks.
 
-//pub mod client;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod dispatch;

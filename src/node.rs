@@ -5,9 +5,11 @@ mod open;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt;
 use jbc_chain::UnixMicros;
 use jbc_jobs::audit::AUDIT_CRON;
 use jbc_jobs::executor::Jobs;
@@ -193,6 +195,11 @@ pub async fn run(
         None => None,
     };
     let folder = tokio::task::block_in_place(|| open::open(&config))?;
+    // Handlers of signals are set by the first look: a signal up to here kills, which harms nothing; from here on it stops.
+    let mut signal = pin!(signal);
+    if signal.as_mut().now_or_never().is_some() {
+        return Ok(());
+    }
     let token = folder::token(&config.folder).map_err(|source| NodeError::File {
         file: folder::TOKEN_FILE,
         source,
@@ -223,7 +230,14 @@ pub async fn run(
     }
     let report =
         tokio::task::block_in_place(|| node.scheduler.drain(Duration::from_millis(DRAIN_MS)));
-    tracing::info!(jobs = ?report, "stopped");
+    match report.is_clean() {
+        true => tracing::info!(
+            "stopped: {} jobs dropped, {} runs cancelled",
+            report.dropped,
+            report.cancelled
+        ),
+        false => tracing::warn!(?report, "stopped, though some runs ignored it"),
+    }
     drop(note);
     outcome
 }
@@ -344,8 +358,7 @@ async fn serve(listener: TcpListener, node: Arc<Node>) {
         // An error means that the node is gone, which is a stop too.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
-    let report = door::serve(listener, service, limits, stopped).await;
-    tracing::debug!(?report, "the door is closed");
+    door::serve(listener, service, limits, stopped).await;
 }
 
 /// Waits for a reason to stop.

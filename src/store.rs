@@ -183,9 +183,10 @@ fn prepare(
 }
 
 fn open_error(folder: &Path, error: redb::Error) -> OpenError {
+    use io::ErrorKind::{InvalidData, UnexpectedEof};
     let folder = folder.to_owned();
     match error {
-        redb::Error::Io(source) if source.kind() != io::ErrorKind::InvalidData => {
+        redb::Error::Io(source) if !matches!(source.kind(), InvalidData | UnexpectedEof) => {
             OpenError::Folder { folder, source }
         }
         error => OpenError::Damaged {

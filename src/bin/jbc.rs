@@ -24,9 +24,12 @@ enum Command {
     Node(NodeFlags),
     /// Mine without serving
     Mine(MineFlags),
-
+    /// Let nodes race and show the score
+    Race(commands::race::RaceArgs),
     /// Make another network
     Genesis(commands::genesis::GenesisFlags),
+    /// Verify or show a chain
+    Chain(commands::chain::ChainArgs),
 }
 
 fn main() -> ExitCode {
@@ -35,7 +38,9 @@ fn main() -> ExitCode {
         match command {
             Command::Node(flags) => commands::node::run(flags).await,
             Command::Mine(flags) => commands::mine::run(flags).await,
+            Command::Race(flags) => commands::race::run(flags).await,
             Command::Genesis(flags) => commands::genesis::run(flags).await,
+            Command::Chain(flags) => commands::chain::run(flags).await,
         }
     })
 }

@@ -26,16 +26,22 @@ pub struct OpenedFolder {
 /// # Errors
 /// [`NodeError`] names what stands in the way.
 pub(super) fn open(config: &Config) -> Result<OpenedFolder, NodeError> {
-    let fresh = !config.folder.join(DATABASE_FILE).exists();
+    let database = config.folder.join(DATABASE_FILE);
+    let made = !database.exists();
     let ledger = match open_database(config) {
-        Ok(ledger) if fresh => {
-            import(config, &ledger)?;
-            ledger
-        }
         Ok(ledger) => ledger,
         Err(OpenError::Damaged { reason, .. }) => rebuild(config, &reason)?,
         Err(error) => return Err(error.into()),
     };
+    // Whenever no import came to its end, not only when the database is new: a kill may have cut the last one off.
+    if ledger.store().files_tip().is_none() {
+        import(config, &ledger).inspect_err(|_| {
+            // A database made for another network's files must not claim their folder.
+            if made {
+                let _ = fs::remove_file(&database);
+            }
+        })?;
+    }
     Ok(OpenedFolder { ledger })
 }
 
@@ -106,6 +112,11 @@ fn import(config: &Config, ledger: &Ledger<BlockStore>) -> Result<(), NodeError>
         })?;
     }
     let count = imported.blocks.len();
+    let shown = *imported
+        .blocks
+        .last()
+        .unwrap_or(&config.network.genesis)
+        .hash();
     let blocks: Vec<_> = imported
         .blocks
         .into_iter()
@@ -124,10 +135,9 @@ fn import(config: &Config, ledger: &Ledger<BlockStore>) -> Result<(), NodeError>
         let (tip, rejects) = (ledger.snapshot().tip.index, imported.rejects.len());
         tracing::info!("imported {count} block files up to block {tip}, {rejects} not taken");
         // They are on disk as they should be: only later blocks are written.
-        let tip = ledger.snapshot().tip.hash;
         ledger
             .store()
-            .set_files_tip(&tip)
+            .set_files_tip(&shown)
             .map_err(|error| failed(error.to_string()))?;
     }
     Ok(())

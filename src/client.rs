@@ -1,0 +1,593 @@
+//! One node's API from the other side, for the commands: typed calls with a timeout and a cap on every reply.
+//!
+//! docs/protocol.md describes the API. A node that answers nonsense, or without end, costs a caller a named error and
+//! bounded memory, nothing else.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jbc_chain::{Block, Hash, Target, Unchecked, Work};
+use jbc_scheduler::{JobInfo, RunRecord};
+use reqwest::{Client, Response, StatusCode, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+/// Time for one answer, in milliseconds; of a stream, for its next piece. A node answers within a few.
+const TIMEOUT_MS: u64 = 5_000;
+/// Time without a byte after which a stream of events is dead, in milliseconds: three of the node's heartbeats.
+const EVENTS_TIMEOUT_MS: u64 = 30_000;
+/// Cap on small answers, in bytes.
+const SMALL_REPLY_BYTES: usize = 1 << 20;
+/// Cap on a list of jobs, of runs or of blocks, in bytes: twice the largest batch of blocks a node gives.
+const LIST_REPLY_BYTES: usize = 8 << 20;
+/// Cap on one line of `/events`, in bytes: a block's data and some names fit.
+const EVENT_LINE_BYTES: usize = 64 << 10;
+/// Blocks asked for at once: the most a node gives (docs/protocol.md, "M at most 500").
+pub const BLOCKS_AT_ONCE: u64 = 500;
+
+/// What went wrong with a call to a node.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The text is no address of a node.
+    #[error("`{text}` is not the URL of a node: {reason}")]
+    NotUrl {
+        /// What was given.
+        text: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No connection, or it broke, or took too long.
+    #[error("{url}: no answer: {reason}")]
+    Unreachable {
+        /// The node.
+        url: String,
+        /// The network's own words.
+        reason: String,
+    },
+    /// The node said no.
+    #[error("{url}{path}: {status}{}", Detail(.detail))]
+    Refused {
+        /// The node.
+        url: String,
+        /// What was asked for.
+        path: String,
+        /// Its status.
+        status: StatusCode,
+        /// The field at fault and the reason, if it said so.
+        detail: Option<Fault>,
+    },
+    /// The answer is not what the API promises.
+    #[error("{url}{path}: a wrong answer: {reason}")]
+    Nonsense {
+        /// The node.
+        url: String,
+        /// What was asked for.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ClientError {
+    /// Whether the node answered that it has no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+}
+
+/// A field at fault and the reason, as every error of the API names them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Fault {
+    /// The field.
+    pub field: String,
+    /// The reason.
+    pub reason: String,
+}
+
+/// The second half of a refusal's text.
+struct Detail<'a>(&'a Option<Fault>);
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(Fault { field, reason }) => write!(f, ": field `{field}`: {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `GET /status`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Status {
+    /// This run of the node.
+    pub node_id: String,
+    /// The network it is on.
+    pub network: NetworkStatus,
+    /// Its tip.
+    pub tip: Tip,
+    /// What its tree of blocks looks like.
+    pub chain: ChainStatus,
+    /// What its mining does.
+    pub mining: MiningStatus,
+    /// How long it has been running, in milliseconds.
+    pub uptime_ms: u64,
+}
+
+/// A node's network.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NetworkStatus {
+    /// The fingerprint of its rules and first block.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What a hash must not exceed.
+    pub target: Target,
+    /// Its first block.
+    pub genesis: Hash,
+}
+
+/// A best chain's last block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Tip {
+    /// Its height.
+    pub index: u64,
+    /// Its hash.
+    pub hash: Hash,
+    /// The chain's work.
+    pub work: Work,
+}
+
+/// A node's tree of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct ChainStatus {
+    /// Blocks on all branches.
+    pub blocks: u64,
+    /// Blocks beside the best branch.
+    pub side_blocks: u64,
+    /// How often the node changed branches since it started.
+    pub reorganisations: u64,
+}
+
+/// A node's mining.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct MiningStatus {
+    /// Mining threads.
+    pub threads: u64,
+    /// Nonces a second, now.
+    pub hash_rate: f64,
+    /// Nonces tried since it started.
+    pub searched: u64,
+    /// Of them in ranges that a new tip cancelled.
+    pub wasted: u64,
+    /// Blocks found since it started.
+    pub found: u64,
+}
+
+/// What can be done to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steer {
+    /// No run of it starts before it is resumed.
+    Pause,
+    /// Ends a pause.
+    Resume,
+    /// Takes it off, and cancels its runs.
+    Remove,
+    /// Runs it now.
+    Run,
+}
+
+impl Steer {
+    /// As the API's path names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Remove => "remove",
+            Self::Run => "run",
+        }
+    }
+}
+
+/// A client of one node.
+#[derive(Clone, Debug)]
+pub struct NodeClient {
+    http: Client,
+    origin: Url,
+    url: String, // the origin without the slash at its end
+}
+
+impl NodeClient {
+    /// A client of the node at `url`: `http://host:port`, where `host:port` alone is taken too.
+    ///
+    /// # Errors
+    /// [`ClientError::NotUrl`].
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let not_url = |reason: &str| ClientError::NotUrl {
+            text: url.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let spelled = if url.contains("://") {
+            url.to_owned()
+        } else {
+            format!("http://{url}")
+        };
+        let origin = Url::parse(&spelled).map_err(|error| not_url(&error.to_string()))?;
+        if origin.scheme() != "http" {
+            return Err(not_url("nodes speak http only"));
+        }
+        if origin.path() != "/" || origin.query().is_some() || origin.fragment().is_some() {
+            return Err(not_url("give http://host:port without a path"));
+        }
+        let http = Client::builder()
+            .connect_timeout(Duration::from_millis(TIMEOUT_MS))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("jbc/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| not_url(&innermost(&error)))?;
+        let url = origin.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { http, origin, url })
+    }
+
+    /// A client of the node on this machine's `port`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn on_port(port: u16) -> Result<Self, ClientError> {
+        Self::new(&format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Where the node is: `http://127.0.0.1:5001`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same, in its parts.
+    pub fn origin(&self) -> &Url {
+        &self.origin
+    }
+
+    /// `GET /status`. A 404 marks a node of the Python tutorial ([`ClientError::is_not_found`]).
+    ///
+    /// # Errors
+    /// As every call: [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get("/status", SMALL_REPLY_BYTES).await
+    }
+
+    /// `GET /jobs`: the jobs that exist.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn jobs(&self) -> Result<Vec<JobInfo>, ClientError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            jobs: Vec<JobInfo>,
+        }
+        Ok(self.get::<Reply>("/jobs", LIST_REPLY_BYTES).await?.jobs)
+    }
+
+    /// `GET /jobs/history`: the newest `count` runs that have ended, newest last.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn history(&self, count: u64) -> Result<Vec<RunRecord>, ClientError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            runs: Vec<RunRecord>,
+        }
+        Ok(self
+            .get::<Reply>(&history_path(count), LIST_REPLY_BYTES)
+            .await?
+            .runs)
+    }
+
+    /// The list that `GET /jobs` answers, as the very text of JSON it is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn jobs_json(&self) -> Result<Box<RawValue>, ClientError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            jobs: Box<RawValue>,
+        }
+        Ok(self.get::<Reply>("/jobs", LIST_REPLY_BYTES).await?.jobs)
+    }
+
+    /// The list that `GET /jobs/history` answers, as the very text of JSON it is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn history_json(&self, count: u64) -> Result<Box<RawValue>, ClientError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            runs: Box<RawValue>,
+        }
+        Ok(self
+            .get::<Reply>(&history_path(count), LIST_REPLY_BYTES)
+            .await?
+            .runs)
+    }
+
+    /// Steers a job; answers with the job as it is now.
+    ///
+    /// # Errors
+    /// [`ClientError`]: 401 for a wrong token, 404 where there is no such job.
+    pub async fn steer(
+        &self,
+        action: Steer,
+        id: &str,
+        token: &str,
+    ) -> Result<JobInfo, ClientError> {
+        let path = format!("/jobs/{}", action.as_str());
+        let request = self
+            .http
+            .post(self.address(&path))
+            .bearer_auth(token)
+            .header("content-type", "application/json")
+            .body(serde_json::json!({ "id": id }).to_string());
+        let response = self
+            .send(request.timeout(Duration::from_millis(TIMEOUT_MS)), &path)
+            .await?;
+        self.parse(&self.body(response, &path, SMALL_REPLY_BYTES).await?, &path)
+    }
+
+    /// `GET /blocks`: blocks of the best chain from height `from` on, at most `count` and at most
+    /// [`BLOCKS_AT_ONCE`]. Fewer come where the chain ends, or where they are large; none above the tip.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn blocks(
+        &self,
+        from: u64,
+        count: u64,
+    ) -> Result<Vec<Block<Unchecked>>, ClientError> {
+        let path = format!("/blocks?from={from}&count={}", count.min(BLOCKS_AT_ONCE));
+        let response = self.send(self.request(&path), &path).await?;
+        let body = self.body(response, &path, LIST_REPLY_BYTES).await?;
+        Block::list_from_json(&body).map_err(|error| self.nonsense(&path, error))
+    }
+
+    /// `GET /blockchain.json`, piece by piece.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn whole_chain(&self) -> Result<Pieces, ClientError> {
+        self.stream("/blockchain.json", TIMEOUT_MS).await
+    }
+
+    /// `GET /events`, event by event.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn events(&self) -> Result<Events, ClientError> {
+        let pieces = self.stream("/events", EVENTS_TIMEOUT_MS).await?;
+        Ok(Events {
+            pieces,
+            lines: EventLines::default(),
+        })
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn request(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http
+            .get(self.address(path))
+            .timeout(Duration::from_millis(TIMEOUT_MS))
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        limit_bytes: usize,
+    ) -> Result<T, ClientError> {
+        let response = self.send(self.request(path), path).await?;
+        self.parse(&self.body(response, path, limit_bytes).await?, path)
+    }
+
+    /// A body without an end in sight: no time for the whole of it, but for each piece.
+    async fn stream(&self, path: &str, timeout_ms: u64) -> Result<Pieces, ClientError> {
+        let node = self.clone();
+        let sent = self.send(self.http.get(self.address(path)), path);
+        let response = tokio::time::timeout(Duration::from_millis(TIMEOUT_MS), sent)
+            .await
+            .map_err(|_| self.unreachable("timed out"))??;
+        Ok(Pieces {
+            response,
+            node,
+            path: path.to_owned(),
+            timeout: Duration::from_millis(timeout_ms),
+        })
+    }
+
+    /// The response, if it is a good one.
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        path: &str,
+    ) -> Result<Response, ClientError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            error: Fault,
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(innermost(&error)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        // A node of another kind may say no in other words, or break off: the status stands.
+        let body = self
+            .body(response, path, SMALL_REPLY_BYTES)
+            .await
+            .unwrap_or_default();
+        let detail = serde_json::from_slice::<Reply>(&body)
+            .ok()
+            .map(|reply| reply.error);
+        Err(ClientError::Refused {
+            url: self.url.clone(),
+            path: path.to_owned(),
+            status,
+            detail,
+        })
+    }
+
+    async fn body(
+        &self,
+        mut response: Response,
+        path: &str,
+        limit_bytes: usize,
+    ) -> Result<Vec<u8>, ClientError> {
+        let mut body = Vec::new();
+        while let Some(piece) = response
+            .chunk()
+            .await
+            .map_err(|error| self.unreachable(innermost(&error)))?
+        {
+            if body.len() + piece.len() > limit_bytes {
+                return Err(self.nonsense(path, format_args!("more than {limit_bytes} bytes")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &[u8], path: &str) -> Result<T, ClientError> {
+        serde_json::from_slice(body).map_err(|error| self.nonsense(path, error))
+    }
+
+    fn unreachable(&self, reason: impl Into<String>) -> ClientError {
+        ClientError::Unreachable {
+            url: self.url.clone(),
+            reason: reason.into(),
+        }
+    }
+
+    fn nonsense(&self, path: &str, reason: impl fmt::Display) -> ClientError {
+        ClientError::Nonsense {
+            url: self.url.clone(),
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl FromStr for NodeClient {
+    type Err = ClientError;
+
+    /// As [`NodeClient::new`].
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        Self::new(url)
+    }
+}
+
+/// Whether a job of this id mines: `mining` is the first thread's, `mining/1` the second's.
+pub fn is_mining_job(id: &str) -> bool {
+    id == "mining" || id.starts_with("mining/")
+}
+
+fn history_path(count: u64) -> String {
+    format!("/jobs/history?count={count}")
+}
+
+/// The innermost cause says what happened ("connection refused"); the outer ones only that a request was being sent.
+fn innermost(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// A body as it comes.
+#[derive(Debug)]
+pub struct Pieces {
+    response: Response,
+    node: NodeClient,
+    path: String,
+    timeout: Duration,
+}
+
+impl Pieces {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] when it breaks off, or stalls.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
+        match tokio::time::timeout(self.timeout, self.response.chunk()).await {
+            Ok(Ok(piece)) => Ok(piece.map(|piece| piece.to_vec())),
+            Ok(Err(error)) => Err(self.node.unreachable(innermost(&error))),
+            Err(_) => Err(self.node.unreachable("stalled")),
+        }
+    }
+}
+
+/// What a node tells on `/events`, as it happens.
+#[derive(Debug)]
+pub struct Events {
+    pieces: Pieces,
+    lines: EventLines,
+}
+
+impl Events {
+    /// The next event, one object of JSON with `type` and `at_ms`; `None` when the node ended the stream.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the stream breaks off, stalls or holds something else.
+    pub async fn next(&mut self) -> Result<Option<serde_json::Value>, ClientError> {
+        loop {
+            if let Some(data) = self.lines.next() {
+                return Ok(Some(
+                    self.pieces.node.parse(data.as_bytes(), &self.pieces.path)?,
+                ));
+            }
+            let Some(piece) = self.pieces.next().await? else {
+                return Ok(None);
+            };
+            if !self.lines.push(&piece) {
+                let reason = format!("a line of more than {EVENT_LINE_BYTES} bytes");
+                return Err(self.pieces.node.nonsense(&self.pieces.path, reason));
+            }
+        }
+    }
+}
+
+/// Cuts a stream of server-sent events into its `data:` lines. The nodes' events are one line each, so the parts of the
+/// format that join lines are not needed; comments (the heartbeat) and other fields are skipped.
+#[derive(Debug, Default)]
+struct EventLines {
+    bytes: Vec<u8>,
+}
+
+impl EventLines {
+    /// Takes a piece; false when what waits for its line end has grown too long.
+    fn push(&mut self, piece: &[u8]) -> bool {
+        self.bytes.extend_from_slice(piece);
+        self.bytes.len() <= EVENT_LINE_BYTES || self.bytes.contains(&b'\n')
+    }
+
+    fn next(&mut self) -> Option<String> {
+        while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.bytes.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            if let Some(data) = line.trim_end().strip_prefix("data:") {
+                return Some(data.trim_start().to_owned());
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod canned;
+#[cfg(test)]
+mod tests;
