@@ -3,16 +3,22 @@
 //! docs/protocol.md describes the API. A node that answers nonsense, or without end, costs a caller a named error and
 //! bounded memory, nothing else.
 
+mod status;
+mod streams;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jbc_chain::{Block, Hash, Target, Unchecked, Work};
+use jbc_chain::{Block, Unchecked};
 use jbc_scheduler::{JobInfo, RunRecord};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+
+pub use self::status::{ChainStatus, MiningStatus, NetworkStatus, Status, Tip};
+pub use self::streams::{Events, Pieces};
 
 /// Time for one answer, in milliseconds; of a stream, for its next piece. A node answers within a few.
 const TIMEOUT_MS: u64 = 5_000;
@@ -22,8 +28,6 @@ const EVENTS_TIMEOUT_MS: u64 = 30_000;
 const SMALL_REPLY_BYTES: usize = 1 << 20;
 /// Cap on a list of jobs, of runs or of blocks, in bytes: twice the largest batch of blocks a node gives.
 const LIST_REPLY_BYTES: usize = 8 << 20;
-/// Cap on one line of `/events`, in bytes: a block's data and some names fit.
-const EVENT_LINE_BYTES: usize = 64 << 10;
 /// Blocks asked for at once: the most a node gives (docs/protocol.md, "M at most 500").
 pub const BLOCKS_AT_ONCE: u64 = 500;
 
@@ -96,73 +100,6 @@ impl fmt::Display for Detail<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// `GET /status`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Status {
-    /// This run of the node.
-    pub node_id: String,
-    /// The network it is on.
-    pub network: NetworkStatus,
-    /// Its tip.
-    pub tip: Tip,
-    /// What its tree of blocks looks like.
-    pub chain: ChainStatus,
-    /// What its mining does.
-    pub mining: MiningStatus,
-    /// How long it has been running, in milliseconds.
-    pub uptime_ms: u64,
-}
-
-/// A node's network.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct NetworkStatus {
-    /// The fingerprint of its rules and first block.
-    pub id: String,
-    /// What people call it.
-    pub name: String,
-    /// What a hash must not exceed.
-    pub target: Target,
-    /// Its first block.
-    pub genesis: Hash,
-}
-
-/// A best chain's last block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Tip {
-    /// Its height.
-    pub index: u64,
-    /// Its hash.
-    pub hash: Hash,
-    /// The chain's work.
-    pub work: Work,
-}
-
-/// A node's tree of blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct ChainStatus {
-    /// Blocks on all branches.
-    pub blocks: u64,
-    /// Blocks beside the best branch.
-    pub side_blocks: u64,
-    /// How often the node changed branches since it started.
-    pub reorganisations: u64,
-}
-
-/// A node's mining.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-pub struct MiningStatus {
-    /// Mining threads.
-    pub threads: u64,
-    /// Nonces a second, now.
-    pub hash_rate: f64,
-    /// Nonces tried since it started.
-    pub searched: u64,
-    /// Of them in ranges that a new tip cancelled.
-    pub wasted: u64,
-    /// Blocks found since it started.
-    pub found: u64,
 }
 
 /// What can be done to a job.
@@ -327,10 +264,9 @@ impl NodeClient {
             .post(self.address(&path))
             .bearer_auth(token)
             .header("content-type", "application/json")
-            .body(serde_json::json!({ "id": id }).to_string());
-        let response = self
-            .send(request.timeout(Duration::from_millis(TIMEOUT_MS)), &path)
-            .await?;
+            .body(serde_json::json!({ "id": id }).to_string())
+            .timeout(Duration::from_millis(TIMEOUT_MS));
+        let response = self.send(request, &path).await?;
         self.parse(&self.body(response, &path, SMALL_REPLY_BYTES).await?, &path)
     }
 
@@ -363,11 +299,9 @@ impl NodeClient {
     /// # Errors
     /// [`ClientError`].
     pub async fn events(&self) -> Result<Events, ClientError> {
-        let pieces = self.stream("/events", EVENTS_TIMEOUT_MS).await?;
-        Ok(Events {
-            pieces,
-            lines: EventLines::default(),
-        })
+        Ok(Events::new(
+            self.stream("/events", EVENTS_TIMEOUT_MS).await?,
+        ))
     }
 
     fn address(&self, path: &str) -> String {
@@ -396,12 +330,8 @@ impl NodeClient {
         let response = tokio::time::timeout(Duration::from_millis(TIMEOUT_MS), sent)
             .await
             .map_err(|_| self.unreachable("timed out"))??;
-        Ok(Pieces {
-            response,
-            node,
-            path: path.to_owned(),
-            timeout: Duration::from_millis(timeout_ms),
-        })
+        let timeout = Duration::from_millis(timeout_ms);
+        Ok(Pieces::new(response, node, path, timeout))
     }
 
     /// The response, if it is a good one.
@@ -487,11 +417,6 @@ impl FromStr for NodeClient {
     }
 }
 
-/// Whether a job of this id mines: `mining` is the first thread's, `mining/1` the second's.
-pub fn is_mining_job(id: &str) -> bool {
-    id == "mining" || id.starts_with("mining/")
-}
-
 fn history_path(count: u64) -> String {
     format!("/jobs/history?count={count}")
 }
@@ -506,85 +431,6 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
-}
-
-/// A body as it comes.
-#[derive(Debug)]
-pub struct Pieces {
-    response: Response,
-    node: NodeClient,
-    path: String,
-    timeout: Duration,
-}
-
-impl Pieces {
-    /// The next piece; `None` at the end.
-    ///
-    /// # Errors
-    /// [`ClientError::Unreachable`] when it breaks off, or stalls.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
-        match tokio::time::timeout(self.timeout, self.response.chunk()).await {
-            Ok(Ok(piece)) => Ok(piece.map(|piece| piece.to_vec())),
-            Ok(Err(error)) => Err(self.node.unreachable(innermost(&error))),
-            Err(_) => Err(self.node.unreachable("stalled")),
-        }
-    }
-}
-
-/// What a node tells on `/events`, as it happens.
-#[derive(Debug)]
-pub struct Events {
-    pieces: Pieces,
-    lines: EventLines,
-}
-
-impl Events {
-    /// The next event, one object of JSON with `type` and `at_ms`; `None` when the node ended the stream.
-    ///
-    /// # Errors
-    /// [`ClientError`] when the stream breaks off, stalls or holds something else.
-    pub async fn next(&mut self) -> Result<Option<serde_json::Value>, ClientError> {
-        loop {
-            if let Some(data) = self.lines.next() {
-                return Ok(Some(
-                    self.pieces.node.parse(data.as_bytes(), &self.pieces.path)?,
-                ));
-            }
-            let Some(piece) = self.pieces.next().await? else {
-                return Ok(None);
-            };
-            if !self.lines.push(&piece) {
-                let reason = format!("a line of more than {EVENT_LINE_BYTES} bytes");
-                return Err(self.pieces.node.nonsense(&self.pieces.path, reason));
-            }
-        }
-    }
-}
-
-/// Cuts a stream of server-sent events into its `data:` lines. The nodes' events are one line each, so the parts of the
-/// format that join lines are not needed; comments (the heartbeat) and other fields are skipped.
-#[derive(Debug, Default)]
-struct EventLines {
-    bytes: Vec<u8>,
-}
-
-impl EventLines {
-    /// Takes a piece; false when what waits for its line end has grown too long.
-    fn push(&mut self, piece: &[u8]) -> bool {
-        self.bytes.extend_from_slice(piece);
-        self.bytes.len() <= EVENT_LINE_BYTES || self.bytes.contains(&b'\n')
-    }
-
-    fn next(&mut self) -> Option<String> {
-        while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.bytes.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            if let Some(data) = line.trim_end().strip_prefix("data:") {
-                return Some(data.trim_start().to_owned());
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,35 @@ pub mod race;
 pub mod sched;
 mod terminal;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use structopt::StructOpt;
+
+use crate::config::ConfigError;
 use crate::progress::AboveBars;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
+
+/// What a wrong command line exits with, as Unix tools do (clap 2 would say 1).
+const USAGE: u8 = 2;
+
+/// The command line, or the exit code of one that cannot be used or only asks for help.
+///
+/// # Errors
+/// 0 after help or version were printed, 2 after a wrong flag was named.
+pub fn arguments<T: StructOpt>() -> Result<T, ExitCode> {
+    T::from_iter_safe(std::env::args_os()).map_err(|error| {
+        if error.use_stderr() {
+            eprintln!("{}", error.message);
+            return ExitCode::from(USAGE);
+        }
+        // A reader who has seen enough of the help may close the pipe.
+        let _ = writeln!(io::stdout(), "{}", error.message);
+        ExitCode::SUCCESS
+    })
+}
 
 /// Runs a command to its exit code on a runtime of its own. What fails is said in one line, as Unix tools do.
 pub fn run_to_exit(
@@ -39,7 +61,11 @@ pub fn run_to_exit(
         Ok(code) => code,
         Err(error) => {
             eprintln!("{name}: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<ConfigError>() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ pub const DEFAULT_PORT: u16 = 5000;
 pub const TUTORIAL_PORTS: [u16; 4] = [5000, 5001, 5002, 5003];
 /// Longest tag, in bytes: a sentence.
 const TAG_MAX_BYTES: usize = 1_024;
+/// Most nonces of a range: above, it would take days, and the nonces would run out.
+const ROUNDS_MAX: u64 = 1 << 40;
 /// Most mining threads: far above any machine that runs this.
 const THREADS_MAX: usize = 1_024;
 
@@ -180,8 +182,14 @@ impl CommonFlags {
         };
         let peers: Result<Vec<_>, _> = peers.iter().map(|peer| PeerUrl::parse(peer)).collect();
         let peers = peers.map_err(|error| wrong("peer", error.reason))?;
-        if self.rounds == Some(0) {
-            return Err(wrong("rounds", "a range of no nonces finds nothing"));
+        if let Some(rounds) = self
+            .rounds
+            .filter(|rounds| !(1..=ROUNDS_MAX).contains(rounds))
+        {
+            return Err(wrong(
+                "rounds",
+                format!("{rounds} is not between 1 and {ROUNDS_MAX}"),
+            ));
         }
         let threads = match self.threads {
             Some(threads) if !(1..=THREADS_MAX).contains(&threads) => {
@@ -293,7 +301,8 @@ mod tests {
     fn a_wrong_flag_is_named_with_the_reason() {
         for (line, needle) in [
             ("--threads 0", "--threads: 0 is not between"),
-            ("--rounds 0", "--rounds: "),
+            ("--rounds 0", "--rounds: 0 is not between"),
+            ("--rounds 99999999999999999", "--rounds: "),
             ("--peer ftp://x", "--peer: "),
             (
                 "--network nowhere",

@@ -271,6 +271,11 @@ fn assemble(
         node_id.clone(),
         fingerprint.clone(),
     );
+    let peers = if own_url.is_none() {
+        peers.uncallable()
+    } else {
+        peers
+    };
     let (tip, data) = (ledger.snapshot().tip.clone(), ledger.store().miner_data());
     let listener = Listener::new(tip, data, mining, peers, config.files);
 

@@ -26,6 +26,10 @@ const BATCH_REPLY_BYTES: usize = 8 << 20;
 /// Cap on a tutorial node's whole chain, in bytes: some 200,000 of its blocks.
 const CHAIN_REPLY_BYTES: usize = 64 << 20;
 
+/// Waits between pushes of one block to a peer that says it cannot take it now, in milliseconds. A tutorial node answers 500
+/// while it validates another block, and never asks for what it missed.
+const PUSH_AGAIN_AFTER_MS: [u64; 3] = [50, 200, 800];
+
 /// Calls over HTTP.
 pub struct HttpPeers {
     client: Client,
@@ -215,9 +219,20 @@ impl Peers for HttpPeers {
                 Some(own) => request.header(PEER_HEADER, own.as_str()),
                 None => request,
             };
-            read(request.body(block.to_wire_json()), SHORT)
-                .await
-                .map(drop)
+            let request = request.body(block.to_wire_json());
+            for wait_ms in PUSH_AGAIN_AFTER_MS {
+                let again = request
+                    .try_clone()
+                    .expect("a body of text can be sent twice");
+                match send(again, SHORT).await?.status() {
+                    status if status.is_success() => return Ok(()),
+                    status if status.is_server_error() => {
+                        tokio::time::sleep(Duration::from_millis(wait_ms)).await
+                    }
+                    status => return Err(refused(status)),
+                }
+            }
+            read(request, SHORT).await.map(drop)
         })
     }
 

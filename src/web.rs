@@ -39,28 +39,23 @@ pub fn routes(
     node: Arc<Node>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
     let node: WithNode = warp::any().map(move || Arc::clone(&node)).boxed();
-    let get = warp::get().and(
-        status::routes(node.clone())
-            .or(blocks::routes(node.clone()))
-            .unify()
-            .or(jobs::reading(node.clone()))
-            .unify()
-            .or(peers::reading(node.clone()))
-            .unify()
-            .or(events::routes(node.clone()))
-            .unify(),
-    );
-    let post = warp::post().and(
-        blocks::mined(node.clone())
-            .or(peers::announcing(node.clone()))
-            .unify()
-            .or(jobs::steering(node.clone()))
-            .unify(),
-    );
-    let delete = warp::delete().and(peers::removing(node));
-    get.or(post)
+    // Each route looks at its path before its method, so that a wrong method is a 405 only where there is something.
+    status::routes(node.clone())
+        .or(blocks::routes(node.clone()))
         .unify()
-        .or(delete)
+        .or(blocks::mined(node.clone()))
+        .unify()
+        .or(jobs::reading(node.clone()))
+        .unify()
+        .or(jobs::steering(node.clone()))
+        .unify()
+        .or(peers::reading(node.clone()))
+        .unify()
+        .or(peers::announcing(node.clone()))
+        .unify()
+        .or(peers::removing(node.clone()))
+        .unify()
+        .or(events::routes(node))
         .unify()
         .recover(answers::of_rejection)
         .unify()

@@ -7,7 +7,7 @@ use jbc_scheduler::{BoxFuture, Executor, JobError, RunContext};
 use crate::ledger::Ledger;
 use crate::ports::{Clock, Peers, Store, StoreError};
 use crate::task::{Outcome, Task};
-use crate::{announce, audit, broadcast, files, mine, poll, space, sync, validate};
+use crate::{announce, audit, broadcast, files, mine, poll, space, sync, upload, validate};
 
 /// What jobs work with.
 pub struct Jobs<S, P, C> {
@@ -45,7 +45,11 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
             Task::Space => Outcome::Room {
                 free: space::run(self.ledger.store()),
             },
-            Task::Broadcast(_) | Task::Sync(_) | Task::Poll(_) | Task::Announce(_) => {
+            Task::Broadcast(_)
+            | Task::Sync(_)
+            | Task::Poll(_)
+            | Task::Announce(_)
+            | Task::Upload(_) => {
                 return Err(JobError::from(format!(
                     "`{}` waits for the network: it belongs on the io lane",
                     task.kind()
@@ -66,6 +70,9 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
                 }
                 Task::Sync(task) => {
                     Outcome::Synced(sync::run(task, &self.ledger, &self.peers).await)
+                }
+                Task::Upload(task) => {
+                    Outcome::Uploaded(upload::run(task, &self.ledger, &self.peers).await)
                 }
                 Task::Poll(task) => Outcome::Polled(poll::run(task, &self.peers).await),
                 Task::Announce(task) => Outcome::Met(

@@ -1,5 +1,7 @@
 //! The chain and its store behind one door: what is accepted is durable before anybody sees it.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use jbc_chain::{
@@ -27,6 +29,7 @@ pub struct Ledger<S> {
     orphans: Mutex<Orphans>,
     snapshot: RwLock<Arc<Snapshot>>,
     store: S,
+    ahead_of_store: AtomicBool,
 }
 
 /// What readers see without waiting: the last published tip and what the chain has been through since the start.
@@ -100,6 +103,7 @@ impl<S: Store> Ledger<S> {
             orphans: Mutex::new(Orphans::new()),
             snapshot,
             store,
+            ahead_of_store: AtomicBool::new(false),
         })
     }
 
@@ -142,6 +146,7 @@ impl<S: Store> Ledger<S> {
             full: false,
         };
         let mut sound = Vec::with_capacity(blocks.len());
+        let mut fault = None;
         for block in blocks {
             if let Some(hash) = self.known(block) {
                 answer.verdicts.push(Verdict::Known(hash));
@@ -150,24 +155,43 @@ impl<S: Store> Ledger<S> {
             match block.clone().check(&self.network.rules) {
                 Ok(block) => sound.push(block),
                 Err(rejected) => {
-                    answer.verdicts.push(refused(rejected));
+                    fault = Some(refused(rejected));
                     break; // what follows a bad block in a batch builds on it
                 }
             }
         }
-        let mut rest = sound.into_iter().peekable();
-        while rest.peek().is_some() {
+        if self.write_all(sound, origin, now, &mut answer)? {
+            answer.verdicts.extend(fault);
+        }
+        Ok(answer)
+    }
+
+    /// Writes blocks batch by batch; says whether all of them passed.
+    fn write_all(
+        &self,
+        blocks: Vec<Block<Checked>>,
+        origin: &Origin,
+        now: UnixMicros,
+        answer: &mut Validated,
+    ) -> Result<bool, StoreError> {
+        let mut passed = true;
+        let mut rest = blocks.into_iter().peekable();
+        while passed && rest.peek().is_some() {
             let batch: Vec<_> = rest.by_ref().take(BATCH_BLOCKS).collect();
-            match self.write(batch, origin, now, &mut answer) {
-                Ok(()) => {}
-                Err(StoreError::Full { .. }) => {
-                    answer.full = true;
-                    break;
-                }
+            match self.write(batch, origin, now, answer) {
+                Ok(all) => passed = all,
+                Err(StoreError::Full { .. }) => (answer.full, passed) = (true, false),
                 Err(fatal) => return Err(fatal),
             }
         }
-        Ok(answer)
+        if answer.tip.is_some() {
+            let chain = self.chain();
+            answer
+                .verdicts
+                .iter_mut()
+                .for_each(|verdict| settle(verdict, &chain));
+        }
+        Ok(passed)
     }
 
     /// Whether this very block is in the chain. By claimed hash and the linked fields: a lie costs its teller nothing
@@ -176,49 +200,75 @@ impl<S: Store> Ledger<S> {
         self.chain().find_block(block).map(|entry| *entry.hash())
     }
 
-    /// Judges, writes and publishes one batch. The write lock is held until the blocks are durable, so that no reader
-    /// sees a tip that a power cut could take back.
+    /// Judges, writes and publishes one batch; says whether all of it passed. The write lock is held until the blocks
+    /// are durable, so that no reader sees a tip that a power cut could take back.
     fn write(
         &self,
         batch: Vec<Block<Checked>>,
         origin: &Origin,
         now: UnixMicros,
         answer: &mut Validated,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.store.room()?;
         let mut chain = self.chain.write().unwrap_or_else(PoisonError::into_inner);
+        // Set until the chain in memory is the chain on disk again: an error or a panic on the way leaves it set, and
+        // a write behind the missing one would leave a gap in the store.
+        if self.ahead_of_store.swap(true, Ordering::Relaxed) {
+            return Err(StoreError::Failed {
+                action: "accepting blocks",
+                reason: "an earlier write failed".to_owned(),
+            });
+        }
         let before = *chain.tip().hash();
-        let mut accepted: Vec<(EntryId, Block<Checked>)> = Vec::with_capacity(batch.len());
+        let (accepted, passed) = self.judge_all(&mut chain, batch, origin, now, answer);
+        if !accepted.is_empty() {
+            let records: Vec<_> = accepted.iter().map(|(id, block)| (*id, block)).collect();
+            // `room` was asked before the chain moved, so every error here leaves the disk's state unknown.
+            self.store
+                .append(&records)
+                .map_err(|error| StoreError::Failed {
+                    action: "writing blocks",
+                    reason: error.to_string(),
+                })?;
+        }
+        self.ahead_of_store.store(false, Ordering::Relaxed);
+        self.publish(&chain, before, &accepted, answer);
+        Ok(passed)
+    }
+
+    /// Judges a batch and the orphans that find their parent in it. What was accepted, and whether all of the batch
+    /// passed: it ends at the first block that is refused or an orphan, since what follows builds on it.
+    fn judge_all(
+        &self,
+        chain: &mut Chain,
+        batch: Vec<Block<Checked>>,
+        origin: &Origin,
+        now: UnixMicros,
+        answer: &mut Validated,
+    ) -> (Vec<(EntryId, Block<Checked>)>, bool) {
+        let mut accepted = Vec::with_capacity(batch.len());
+        let mut passed = true;
         // Orphans whose parent arrives join the queue; each leaves the pool on the way, so this ends.
-        let mut queue: std::collections::VecDeque<_> = batch.into();
-        while let Some(block) = queue.pop_front() {
-            let (id, verdict) = (chain.next_id(), self.judge(&mut chain, &block, origin, now));
-            if matches!(verdict, Verdict::Best(_) | Verdict::Side(_)) {
-                queue.extend(
-                    self.orphans()
-                        .take_children(block.hash())
-                        .into_iter()
-                        .map(|(child, _)| child),
-                );
-                accepted.push((id, block));
+        let mut queue: VecDeque<_> = batch.into_iter().map(|block| (block, true)).collect();
+        while let Some((block, of_batch)) = queue.pop_front() {
+            let (id, mut verdict) = (chain.next_id(), self.judge(chain, &block, origin, now));
+            match &mut verdict {
+                Verdict::Best(_) | Verdict::Side(_) => {
+                    let children = self.orphans().take_children(block.hash());
+                    queue.extend(children.into_iter().map(|(child, _)| (child, false)));
+                    accepted.push((id, block));
+                }
+                Verdict::Known(_) => {}
+                Verdict::Refused { .. } | Verdict::Orphan { .. } if of_batch => {
+                    passed = false;
+                    queue.retain(|(_, of_batch)| !of_batch);
+                }
+                Verdict::Refused { blame, .. } => *blame = false, // who brought the parent did not send it
+                Verdict::Orphan { .. } => {}
             }
             answer.verdicts.push(verdict);
         }
-        if accepted.is_empty() {
-            return Ok(());
-        }
-        let records: Vec<_> = accepted.iter().map(|(id, block)| (*id, block)).collect();
-        // `room` was asked before the chain moved, so every error here leaves the disk's state unknown.
-        self.store
-            .append(&records)
-            .map_err(|error| StoreError::Failed {
-                action: "writing blocks",
-                reason: error.to_string(),
-            })?;
-        for verdict in &mut answer.verdicts {
-            settle(verdict, &chain);
-        }
-        self.publish(&chain, before, &accepted, answer)
+        (accepted, passed)
     }
 
     fn judge(
@@ -236,6 +286,7 @@ impl<S: Store> Ledger<S> {
             Ok(Accepted::SideBranch) => Verdict::Side(*block.hash()),
             Ok(Accepted::Extended | Accepted::Reorganised { .. }) => Verdict::Best(*block.hash()),
             Err(Refusal::Orphan { parent }) => {
+                self.expire_orphans(now);
                 self.orphans().add(block.clone(), &sender(origin), now);
                 Verdict::Orphan {
                     hash: *block.hash(),
@@ -252,7 +303,7 @@ impl<S: Store> Ledger<S> {
         before: Hash,
         accepted: &[(EntryId, Block<Checked>)],
         answer: &mut Validated,
-    ) -> Result<(), StoreError> {
+    ) {
         let old = self.snapshot();
         let tip = tip_of(chain);
         let depth = chain
@@ -287,7 +338,6 @@ impl<S: Store> Ledger<S> {
                 from,
             });
         }
-        Ok(())
     }
 
     /// Forgets orphans older than an hour and says how many wait.

@@ -2,7 +2,7 @@
 //!
 //! # Map
 //! - [`task`]: `Task` (what a job is asked), `Outcome` (what it answers) and the policy of each kind (id, lane, priority).
-//! - one file per kind: [`mine`], [`validate`], [`broadcast`], [`sync`], [`poll`], [`announce`], [`audit`], [`files`], [`space`].
+//! - one file per kind: [`mine`], [`validate`], [`broadcast`], [`sync`], [`poll`], [`announce`], [`audit`], [`upload`], [`files`], [`space`].
 //! - [`listener`]: a pure function event → commands. The only place that decides what runs next.
 //! - [`peer_table`], [`peer_url`]: whom we know and trust how far. Pure.
 //! - [`ledger`]: chain and store behind one door: what is accepted is durable before it is seen.
@@ -32,4 +32,5 @@ pub mod ports;
 pub mod space;
 pub mod sync;
 pub mod task;
+pub mod upload;
 pub mod validate;

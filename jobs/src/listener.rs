@@ -187,7 +187,7 @@ pub struct Listener {
     tip: Tip,
     disk_full: bool,
     looking_at_disk: bool,
-    /// A block mined here that the full disk could not take: tried again when there is room, since nobody else has it.
+    /// A block mined here that found the disk or the scheduler full: tried again, since nobody else has it.
     unstored: Option<Block<Unchecked>>,
 }
 
@@ -242,7 +242,7 @@ impl Listener {
                 elapsed,
                 kept,
             } => self.ended(task, end, *elapsed, *kept, now, &mut commands),
-            Input::Gone { task, .. } => self.gone(task),
+            Input::Gone { task, refused } => self.gone(task, *refused),
             Input::PeerOffered { url, from_loopback } => {
                 self.network.offered(url, *from_loopback, &mut commands)
             }
@@ -259,6 +259,7 @@ impl Listener {
         self.network.arm(commands, now);
         if !self.disk_full {
             self.mining.arm(commands, now);
+            self.offer_unstored(commands);
         } else if !self.looking_at_disk {
             self.looking_at_disk = true;
             commands.push(Command::Add {
@@ -392,6 +393,9 @@ impl Listener {
         }
         self.disk_full = false;
         commands.push(Command::Publish(News::Disk { full: false }));
+    }
+
+    fn offer_unstored(&mut self, commands: &mut Vec<Command>) {
         if let Some(block) = self.unstored.take() {
             commands.push(add(Task::Validate(ValidateTask {
                 blocks: vec![block],
@@ -400,10 +404,13 @@ impl Listener {
         }
     }
 
-    fn gone(&mut self, task: &Task) {
+    fn gone(&mut self, task: &Task, refused: bool) {
         match task {
             Task::Mine(task) => self.mining.gone(task),
             Task::Space => self.looking_at_disk = false,
+            Task::Validate(task) if refused && task.origin == Origin::Mined => {
+                self.unstored = task.blocks.first().cloned();
+            }
             task => self.network.gone(task),
         }
     }

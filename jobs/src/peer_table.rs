@@ -67,12 +67,22 @@ pub struct Peer {
     /// Not called before this instant.
     #[serde(skip, default = "long_ago")]
     not_before: UnixMicros,
+    /// Banned until this instant: till then its answers count for nothing.
+    #[serde(skip, default = "long_ago")]
+    banned_until: UnixMicros,
     /// Whether it knows us: announced since it last came into reach.
     #[serde(skip)]
     met: bool,
     /// A tip it claimed and could not prove: not fetched again.
     #[serde(skip)]
     bad_tip: Option<Hash>,
+}
+
+impl Peer {
+    fn turn_foreign(&mut self, now: UnixMicros) {
+        self.kind = PeerKind::Foreign;
+        self.not_before = UnixMicros(now.0.saturating_add(BACKOFF_LAST_MICROS));
+    }
 }
 
 fn long_ago() -> UnixMicros {
@@ -107,6 +117,7 @@ impl PeerTable {
             failures: 0,
             last_seen_ms: None,
             not_before: long_ago(),
+            banned_until: long_ago(),
             met: false,
             bad_tip: None,
         });
@@ -166,6 +177,12 @@ impl PeerTable {
         let Some(peer) = self.peers.get_mut(url) else {
             return false;
         };
+        if now < peer.banned_until {
+            return false;
+        }
+        if peer.score >= BAN_SCORE {
+            peer.score = 0; // the ban is over
+        }
         (peer.failures, peer.reachable, peer.last_seen_ms) = (0, true, Some(now.0 / 1_000));
         peer.not_before = long_ago();
         match status {
@@ -179,8 +196,7 @@ impl PeerTable {
                 false
             }
             PeerStatus::Jbc(status) if status.network.id != ours.network => {
-                peer.kind = PeerKind::Foreign;
-                peer.not_before = UnixMicros(now.0.saturating_add(BACKOFF_LAST_MICROS));
+                peer.turn_foreign(now);
                 false
             }
             PeerStatus::Jbc(status) => {
@@ -188,6 +204,13 @@ impl PeerTable {
                 peer.tip = Some(status.tip.clone());
                 !std::mem::replace(&mut peer.met, true)
             }
+        }
+    }
+
+    /// A peer turned out to be of another network.
+    pub fn turned_foreign(&mut self, url: &PeerUrl, now: UnixMicros) {
+        if let Some(peer) = self.peers.get_mut(url) {
+            peer.turn_foreign(now);
         }
     }
 
@@ -229,8 +252,8 @@ impl PeerTable {
         if let Some(peer) = url.and_then(|url| self.peers.get_mut(url)) {
             peer.score = peer.score.saturating_add(points);
             if peer.score >= BAN_SCORE && !peer.url.is_loopback() {
-                (peer.not_before, peer.score) =
-                    (UnixMicros(now.0.saturating_add(BAN_MICROS)), BAN_SCORE);
+                (peer.reachable, peer.met, peer.score) = (false, false, BAN_SCORE);
+                peer.banned_until = UnixMicros(now.0.saturating_add(BAN_MICROS));
             }
         }
         if let Some(address) = address.filter(|address| !address.is_loopback()) {
@@ -255,10 +278,9 @@ impl PeerTable {
 
     /// Peers to be asked now.
     pub fn due(&self, now: UnixMicros) -> Vec<PeerUrl> {
-        let due = self
-            .peers
-            .values()
-            .filter(|peer| peer.kind != PeerKind::Myself && peer.not_before <= now);
+        let due = self.peers.values().filter(|peer| {
+            peer.kind != PeerKind::Myself && peer.not_before.max(peer.banned_until) <= now
+        });
         due.map(|peer| peer.url.clone()).collect()
     }
 

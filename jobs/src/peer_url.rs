@@ -75,14 +75,19 @@ impl PeerUrl {
         &self.0
     }
 
+    /// The address it names, if it names one and not a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.with_host(|host| ip_of(host).map(canonical))
+    }
+
     /// Whether it names this very machine.
     pub fn is_loopback(&self) -> bool {
-        self.with_host(|host| ip_of(host).is_some_and(|ip| canonical(ip).is_loopback()))
+        self.address().is_some_and(|address| address.is_loopback())
     }
 
     /// Whether the host is an address, so that no name server can lead it elsewhere later.
     pub fn is_fixed(&self) -> bool {
-        self.with_host(|host| ip_of(host).is_some())
+        self.address().is_some()
     }
 
     fn with_host<T>(&self, look: impl FnOnce(&Host<&str>) -> T) -> T {

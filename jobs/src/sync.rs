@@ -58,7 +58,7 @@ async fn step<S: Store, P: Peers>(
 
 /// The height of the highest block that the peer's best chain and ours share, found with a few short lists of headers:
 /// steps back from our tip that double, then the list in between.
-async fn find_fork<S: Store, P: Peers>(
+pub(crate) async fn find_fork<S: Store, P: Peers>(
     peer: &PeerUrl,
     their_height: u64,
     ledger: &Ledger<S>,
@@ -142,6 +142,9 @@ async fn from_tutorial<S: Store, P: Peers>(
     peers: &P,
 ) -> Result<SyncStep, PeerError> {
     let mut blocks = peers.whole_chain(peer).await?;
+    if blocks.is_empty() {
+        return Ok(SyncStep::UpToDate); // its folder is still empty
+    }
     blocks.sort_by_key(Block::index);
     let genesis = blocks
         .first()

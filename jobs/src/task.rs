@@ -25,6 +25,8 @@ pub enum Task {
     Poll(PollTask),
     /// Get to know one peer, and let it know us.
     Announce(AnnounceTask),
+    /// Bring a peer the blocks it lacks.
+    Upload(UploadTask),
     /// Re-hash the stored chain.
     Audit,
     /// Bring the tutorial's block files up to date.
@@ -119,6 +121,13 @@ pub struct AnnounceTask {
     pub peer: PeerUrl,
 }
 
+/// Whom to bring blocks.
+#[derive(Clone, Debug)]
+pub struct UploadTask {
+    /// The peer.
+    pub peer: PeerUrl,
+}
+
 /// What a job answers.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -139,6 +148,8 @@ pub enum Outcome {
     Polled(Vec<Polled>),
     /// Of an announcement.
     Met(Met),
+    /// Of an upload.
+    Uploaded(Uploaded),
     /// Of an audit.
     Audited(AuditReport),
     /// Of the block files: the tip they now show.
@@ -292,6 +303,15 @@ pub struct Met {
     pub learned: Vec<PeerUrl>,
 }
 
+/// What came of an upload.
+#[derive(Clone, Debug)]
+pub struct Uploaded {
+    /// Blocks pushed.
+    pub count: u64,
+    /// Why it ended early, if it did.
+    pub error: Option<PeerError>,
+}
+
 /// What an audit saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReport {
@@ -310,6 +330,14 @@ pub fn mining_id(lane: usize) -> String {
     } else {
         format!("mining/{lane}")
     }
+}
+
+/// Whether an id is a mining lane's.
+pub fn is_mining_id(id: &str) -> bool {
+    id == "mining"
+        || id
+            .strip_prefix("mining/")
+            .is_some_and(|lane| lane.parse::<usize>().is_ok())
 }
 
 /// The id of a block's validation, after its content: a claimed hash could block an honest block's job.
@@ -331,6 +359,7 @@ impl Task {
             Self::Sync(task) => format!("sync:{}", task.peer),
             Self::Poll(_) => "poll".to_owned(),
             Self::Announce(task) => format!("announce:{}", task.peer),
+            Self::Upload(task) => format!("upload:{}", task.peer),
             Self::Audit => "audit".to_owned(),
             Self::Files => "files".to_owned(),
             Self::Space => "space".to_owned(),
@@ -346,6 +375,7 @@ impl Task {
             Self::Sync(_) => "sync",
             Self::Poll(_) => "poll",
             Self::Announce(_) => "announce",
+            Self::Upload(_) => "upload",
             Self::Audit => "audit",
             Self::Files => "files",
             Self::Space => "space",
@@ -362,7 +392,7 @@ impl Task {
             Self::Space => (Lane::Prompt, 0),
             Self::Broadcast(_) => (Lane::Io, 10),
             Self::Sync(_) => (Lane::Io, 5),
-            Self::Poll(_) | Self::Announce(_) => (Lane::Io, 0),
+            Self::Poll(_) | Self::Announce(_) | Self::Upload(_) => (Lane::Io, 0),
             Self::Files => (Lane::Bulk, 2),
             Self::Audit => (Lane::Bulk, 1),
             Self::Mine(_) => (Lane::Bulk, 0),

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use jbc::commands::{run_to_exit, sched};
-use structopt::StructOpt;
+use jbc::commands::{arguments, run_to_exit, sched};
 
 fn main() -> ExitCode {
-    let args = sched::SchedArgs::from_args();
+    let args: sched::SchedArgs = match arguments() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     run_to_exit("jbc-sched", sched::run(args))
 }

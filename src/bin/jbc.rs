@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use jbc::commands::{self, run_to_exit};
+use jbc::commands::{self, arguments, run_to_exit};
 use jbc::config::{MineFlags, NodeFlags};
 use structopt::StructOpt;
 use structopt::clap::AppSettings;
@@ -33,7 +33,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = Command::from_args();
+    let command = match arguments() {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
     run_to_exit("jbc", async {
         match command {
             Command::Node(flags) => commands::node::run(flags).await,

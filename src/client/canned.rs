@@ -14,8 +14,9 @@ pub(crate) struct Canned {
 
 impl Canned {
     /// `answers` are pairs of the start of a request line, `GET /status`, and the body to answer with, or a whole response
-    /// where it begins with `HTTP/`. All else gets a 404 as of the tutorial's nodes.
-    pub(crate) fn serve(answers: Vec<(&'static str, String)>) -> Self {
+    /// where it begins with `HTTP/`. Of several answers to the same request each is given once, and the last from then on.
+    /// All else gets a 404 as of the tutorial's nodes.
+    pub(crate) fn serve(mut answers: Vec<(&'static str, String)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -23,14 +24,11 @@ impl Canned {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let request = read_request(&stream);
-                let answer = answers
-                    .iter()
-                    .find(|(start, _)| request.starts_with(start))
-                    .map(|(_, body)| body.as_str());
+                let answer = take_answer(&mut answers, &request);
                 seen.lock().unwrap().push(request);
                 let mut stream = stream;
                 // A client that has seen enough may be gone.
-                let _ = stream.write_all(response(answer).as_bytes());
+                let _ = stream.write_all(response(answer.as_deref()).as_bytes());
             }
         });
         Self { url, requests }
@@ -40,6 +38,20 @@ impl Canned {
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
+}
+
+fn take_answer(answers: &mut Vec<(&'static str, String)>, request: &str) -> Option<String> {
+    let position = answers
+        .iter()
+        .position(|(start, _)| request.starts_with(start))?;
+    let (start, body) = answers[position].clone();
+    if answers[position + 1..]
+        .iter()
+        .any(|(later, _)| *later == start)
+    {
+        answers.remove(position);
+    }
+    Some(body)
 }
 
 fn response(answer: Option<&str>) -> String {

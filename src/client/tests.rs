@@ -134,14 +134,6 @@ async fn events_come_one_by_one_and_heartbeats_are_skipped() {
 }
 
 #[test]
-fn a_line_of_events_without_an_end_is_refused() {
-    let mut lines = EventLines::default();
-    assert!(lines.push(&vec![b'x'; EVENT_LINE_BYTES]) && lines.next().is_none());
-    assert!(!lines.push(b"x"));
-    assert!(lines.push(b"\n"), "its end has come after all");
-}
-
-#[test]
 fn a_nodes_url_is_an_http_origin() {
     for (given, url) in [
         ("http://127.0.0.1:5001", "http://127.0.0.1:5001"),

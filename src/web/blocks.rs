@@ -30,23 +30,27 @@ const STREAMED_AT_ONCE: usize = 256;
 
 pub(super) fn routes(node: WithNode) -> Routes {
     let headers = warp::path!("headers")
+        .and(warp::get())
         .and(query::<Page>())
         .and(node.clone())
         .then(|page: Answer<Page>, node: Arc<Node>| async move {
             reply(off_thread(move || headers(page?, &node)).await)
         });
     let blocks = warp::path!("blocks")
+        .and(warp::get())
         .and(query::<Page>())
         .and(node.clone())
         .then(|page: Answer<Page>, node: Arc<Node>| async move {
             reply(off_thread(move || blocks(page?, &node)).await)
         });
-    let block = warp::path!("blocks" / String).and(node.clone()).then(
-        |name: String, node: Arc<Node>| async move {
+    let block = warp::path!("blocks" / String)
+        .and(warp::get())
+        .and(node.clone())
+        .then(|name: String, node: Arc<Node>| async move {
             reply(off_thread(move || block(&name, &node)).await)
-        },
-    );
+        });
     let whole = warp::path!("blockchain.json")
+        .and(warp::get())
         .and(node)
         .then(|node| async move { reply(whole_chain(node).await) });
     headers
@@ -64,6 +68,7 @@ pub(super) fn mined(node: WithNode) -> Routes {
     let body = warp::body::content_length_limit(jbc_chain::MAX_BLOCK_BYTES as u64)
         .and(warp::body::bytes());
     let mined = warp::path!("mined")
+        .and(warp::post())
         .and(caller())
         .and(peer)
         .and(body)

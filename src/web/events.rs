@@ -22,6 +22,7 @@ const HEARTBEAT_MS: u64 = 10_000;
 
 pub(super) fn routes(node: WithNode) -> Routes {
     warp::path!("events")
+        .and(warp::get())
         .and(node)
         .map(|node: Arc<Node>| reply(events(&node)))
         .boxed()

@@ -1,18 +1,25 @@
 //! The scheduler, looked into and steered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Bytes;
-use jbc_scheduler::{ChangeError, JobId, JobLookupError};
+use jbc_jobs::task::is_mining_id;
+use jbc_scheduler::{ChangeError, JobId, JobInfo, JobLookupError};
 use serde::Deserialize;
 use serde_json::json;
-use warp::Filter;
 use warp::http::StatusCode;
 use warp::reply::Response;
+use warp::{Filter, Reply};
 
 use super::answers::{Answer, ApiError, json_reply, parse_body, reply};
 use super::{Caller, Page, Routes, SMALL_BODY_BYTES, WithNode, caller, query};
 use crate::node::Node;
+
+/// How often a mining job that is not there is looked for, and the time between two looks, in milliseconds: a node without
+/// mining says so after half a second.
+const MINING_LOOKS: u32 = 20;
+const MINING_LOOK_MS: u64 = 25;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,9 +29,11 @@ struct Which {
 
 pub(super) fn reading(node: WithNode) -> Routes {
     let jobs = warp::path!("jobs")
+        .and(warp::get())
         .and(node.clone())
         .map(|node: Arc<Node>| json_reply(&json!({ "jobs": node.scheduler.get_jobs() })));
     let history = warp::path!("jobs" / "history")
+        .and(warp::get())
         .and(query::<Page>())
         .and(node)
         .map(|page, node: Arc<Node>| reply(history(page, &node)));
@@ -40,18 +49,20 @@ fn history(page: Answer<Page>, node: &Node) -> Answer<Response> {
 
 pub(super) fn steering(node: WithNode) -> Routes {
     let jobs = warp::path!("jobs" / String)
+        .and(warp::post())
         .and(caller())
         .and(warp::body::bytes())
         .and(node.clone());
-    let jobs = jobs.map(
-        |action: String, caller: Caller, body: Bytes, node: Arc<Node>| {
-            reply(
-                node.permits(caller.authorization.as_deref())
-                    .and_then(|()| steer(&action, &body, &node)),
-            )
+    let jobs = jobs.then(
+        |action: String, caller: Caller, body: Bytes, node: Arc<Node>| async move {
+            match node.permits(caller.authorization.as_deref()) {
+                Ok(()) => reply(steer(&action, &body, &node).await),
+                Err(error) => error.into_response(),
+            }
         },
     );
     let shutdown = warp::path!("shutdown")
+        .and(warp::post())
         .and(caller())
         .and(warp::body::bytes())
         .and(node);
@@ -64,25 +75,49 @@ pub(super) fn steering(node: WithNode) -> Routes {
     jobs.or(shutdown).unify().boxed()
 }
 
-fn steer(action: &str, body: &Bytes, node: &Node) -> Answer<Response> {
+async fn steer(action: &str, body: &Bytes, node: &Node) -> Answer<Response> {
     let Which { id } = parse_body(body, SMALL_BODY_BYTES)?;
     let id = JobId::from(id);
-    let unknown = |error: JobLookupError| ApiError::missing("id", error);
-    let job = match action {
-        "pause" => node.scheduler.pause_job(&id).map_err(unknown)?,
-        "resume" => node.scheduler.resume_job(&id).map_err(unknown)?,
-        "remove" => node.scheduler.remove_job(&id).map_err(unknown)?,
-        "run" => node.scheduler.run_job(&id).map_err(|error| match error {
-            ChangeError::NotFound(error) => unknown(error),
-            error => ApiError::new(StatusCode::CONFLICT, "id", error),
-        })?,
-        _ => {
-            return Err(ApiError::missing(
-                "path",
-                "a job is steered by pause, resume, run or remove",
-            ));
+    let mut looks = 1;
+    let job = loop {
+        match steer_now(action, &id, node) {
+            // Between two ranges a mining job is gone for a moment.
+            Err(Refused::NoSuchJob(_)) if is_mining_id(id.as_str()) && looks < MINING_LOOKS => {
+                looks += 1;
+                tokio::time::sleep(Duration::from_millis(MINING_LOOK_MS)).await;
+            }
+            Err(Refused::NoSuchJob(error)) => return Err(ApiError::missing("id", error)),
+            Err(Refused::Other(error)) => return Err(error),
+            Ok(job) => break job,
         }
     };
     tracing::info!(job = %id, action, "steered");
     Ok(json_reply(&job))
+}
+
+enum Refused {
+    NoSuchJob(JobLookupError),
+    Other(ApiError),
+}
+
+impl From<JobLookupError> for Refused {
+    fn from(error: JobLookupError) -> Self {
+        Self::NoSuchJob(error)
+    }
+}
+
+fn steer_now(action: &str, id: &JobId, node: &Node) -> Result<JobInfo, Refused> {
+    Ok(match action {
+        "pause" => node.scheduler.pause_job(id)?,
+        "resume" => node.scheduler.resume_job(id)?,
+        "remove" => node.scheduler.remove_job(id)?,
+        "run" => node.scheduler.run_job(id).map_err(|error| match error {
+            ChangeError::NotFound(error) => Refused::NoSuchJob(error),
+            error => Refused::Other(ApiError::new(StatusCode::CONFLICT, "id", error)),
+        })?,
+        _ => {
+            let reason = "a job is steered by pause, resume, run or remove";
+            return Err(Refused::Other(ApiError::missing("path", reason)));
+        }
+    })
 }

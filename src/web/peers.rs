@@ -23,6 +23,7 @@ struct Announcement {
 
 pub(super) fn reading(node: WithNode) -> Routes {
     warp::path!("peers")
+        .and(warp::get())
         .and(node)
         .map(|node: Arc<Node>| {
             let listener = node.dispatch.listener();
@@ -34,6 +35,7 @@ pub(super) fn reading(node: WithNode) -> Routes {
 /// Open to all, but limited, and believed only after a call back.
 pub(super) fn announcing(node: WithNode) -> Routes {
     warp::path!("peers")
+        .and(warp::post())
         .and(caller())
         .and(warp::body::bytes())
         .and(node)
@@ -69,6 +71,7 @@ fn announce(caller: &Caller, body: &Bytes, node: &Node) -> Answer<Response> {
 
 pub(super) fn removing(node: WithNode) -> Routes {
     warp::path!("peers")
+        .and(warp::delete())
         .and(caller())
         .and(warp::body::bytes())
         .and(node)

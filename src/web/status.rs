@@ -23,12 +23,18 @@ This is a jbc node: a proof-of-work chain whose every step is a scheduled job.
 ";
 
 pub(super) fn routes(node: WithNode) -> Routes {
-    let root = warp::path::end().map(|| WELCOME.into_response());
+    let root = warp::path::end()
+        .and(warp::get())
+        .map(|| WELCOME.into_response());
     let status = warp::path!("status")
+        .and(warp::get())
         .and(node.clone())
         .map(|node: Arc<Node>| json_reply(&status(&node)));
-    let alive = warp::path!("healthz").map(|| json_reply(&json!({ "alive": true })));
+    let alive = warp::path!("healthz")
+        .and(warp::get())
+        .map(|| json_reply(&json!({ "alive": true })));
     let ready = warp::path!("readyz")
+        .and(warp::get())
         .and(node)
         .map(|node: Arc<Node>| ready(&node));
     root.or(status)

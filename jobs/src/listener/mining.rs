@@ -62,6 +62,8 @@ struct Lane {
     stale: bool,
     /// Nonces a second, measured.
     rate: f64,
+    /// Nonces and seconds that have not gone into the rate yet.
+    unmeasured: (u64, f64),
     /// Ranges that failed in a row.
     failures: u32,
 }
@@ -89,7 +91,7 @@ impl Mining {
             .iter()
             .filter(|lane| lane.ticket.is_some())
             .map(|lane| lane.rate)
-            .sum()
+            .fold(0.0, |sum, rate| sum + rate) // `sum` of nothing is -0.0
     }
 
     /// Lanes.
@@ -167,9 +169,7 @@ impl Mining {
             }
             _ => None,
         };
-        let Some(lane) = self.lanes.get_mut(task.lane) else {
-            return None;
-        };
+        let lane = self.lanes.get_mut(task.lane)?;
         if lane.ticket == Some(task.ticket) {
             if !kept {
                 lane.ticket = None;
@@ -217,8 +217,11 @@ impl Mining {
             },
             target: self.config.target,
         });
+        let same = self.template.take().filter(|(old, _)| *old == template);
+        if same.is_none() {
+            self.cursor = 0;
+        } // else the clock is behind the chain's, and the search of the same text goes on where it was
         self.template = Some((Arc::clone(&template), now));
-        self.cursor = 0;
         template
     }
 
@@ -238,12 +241,16 @@ impl Mining {
 }
 
 impl Lane {
+    /// Short ranges are added up first, since one alone says nothing.
     fn measure(&mut self, mined: &Mined, elapsed: Duration) {
-        let seconds = elapsed.as_secs_f64();
-        if seconds <= 0.0 || mined.searched < RANGE_BOUNDS.0 {
-            return; // too short to say anything
+        self.unmeasured.0 += mined.searched;
+        self.unmeasured.1 += elapsed.as_secs_f64();
+        let (searched, seconds) = self.unmeasured;
+        if searched < RANGE_BOUNDS.0 || seconds <= 0.0 {
+            return;
         }
-        let rate = mined.searched as f64 / seconds;
+        self.unmeasured = (0, 0.0);
+        let rate = searched as f64 / seconds;
         self.rate = if self.rate > 0.0 {
             self.rate + RATE_WEIGHT * (rate - self.rate)
         } else {

@@ -7,14 +7,15 @@ use jbc_chain::{Hash, UnixMicros};
 
 use super::{Command, End, News, add};
 use crate::broadcast::PUSHES_MAX;
-use crate::peer_table::{BAD_BLOCK_SCORE, Ours, PeerKind, PeerTable};
+use crate::peer_table::{BAD_BLOCK_SCORE, BAN_SCORE, Ours, PeerKind, PeerTable};
 use crate::peer_url::PeerUrl;
 use crate::poll::POLL_INTERVAL_MS;
 use crate::ports::{PeerError, PeerStatus};
 use crate::task::{
-    AnnounceTask, BroadcastTask, Origin, Outcome, PollTask, SyncStep, SyncTask, Task, Tip,
-    ValidateTask, Validated, Verdict,
+    AnnounceTask, BroadcastTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask, Task, Tip,
+    UploadTask, Uploaded, ValidateTask, Validated, Verdict,
 };
+use crate::upload::UPLOAD_BLOCKS;
 
 /// Blocks remembered with the peers that have shown them to us.
 const SEEN_BLOCKS_MAX: usize = 256;
@@ -34,6 +35,8 @@ pub struct Network {
     polling: bool,
     /// The peer of the long download under way.
     syncing: Option<PeerUrl>,
+    /// Whether peers can ask us for what they lack.
+    callable: bool,
 }
 
 impl Network {
@@ -48,6 +51,16 @@ impl Network {
             last_orphan_poll,
             polling: false,
             syncing: None,
+            callable: true,
+        }
+    }
+
+    /// The network of a node that no peer can call back: it brings its peers what they lack.
+    #[must_use]
+    pub fn uncallable(self) -> Self {
+        Self {
+            callable: false,
+            ..self
         }
     }
 
@@ -92,9 +105,19 @@ impl Network {
                     for answer in answers {
                         let introduce = self.heard(&answer.peer, &answer.status, now, commands);
                         commands.extend(introduce.then(|| announce(&answer.peer)));
+                        commands.extend(self.lacks_ours(answer, tip).then(|| upload(&answer.peer)));
                     }
                     self.sync_with_the_best(tip, commands);
                 }
+            }
+            (
+                Task::Upload(task),
+                End::Done(Outcome::Uploaded(Uploaded {
+                    count: UPLOAD_BLOCKS,
+                    error: None,
+                })),
+            ) => {
+                commands.push(upload(&task.peer)); // there may be more
             }
             (Task::Announce(_), End::Done(Outcome::Met(met))) => {
                 if met.status.is_ok() {
@@ -114,6 +137,13 @@ impl Network {
                 self.sync_with_the_best(tip, commands);
             }
             (Task::Sync(task), _) => self.sync_is_over(&task.peer),
+            (
+                Task::Validate(ValidateTask {
+                    origin: Origin::Synced { peer, .. },
+                    ..
+                }),
+                _,
+            ) => self.sync_is_over(peer),
             (Task::Broadcast(_), End::Done(Outcome::Broadcast(pushes))) => {
                 for push in pushes
                     .iter()
@@ -133,7 +163,7 @@ impl Network {
             Task::Validate(ValidateTask {
                 origin: Origin::Synced { peer, .. },
                 ..
-            }) => self.sync_is_over(&peer.clone()),
+            }) => self.sync_is_over(peer),
             _ => {}
         }
     }
@@ -144,7 +174,8 @@ impl Network {
         from_loopback: bool,
         commands: &mut Vec<Command>,
     ) {
-        let new = self.table.get(url).is_none_or(|peer| !peer.reachable);
+        let known = self.table.get(url);
+        let new = known.is_none_or(|peer| !peer.reachable && peer.score < BAN_SCORE);
         if new && url.is_fixed() && (from_loopback || !url.is_loopback()) {
             commands.push(announce(url));
         }
@@ -152,6 +183,17 @@ impl Network {
 
     pub(super) fn removed(&mut self, url: &PeerUrl) {
         self.table.remove(url);
+    }
+
+    /// Whether a peer is behind us and cannot ask us for the rest.
+    fn lacks_ours(&self, answer: &Polled, tip: &Tip) -> bool {
+        let friend = self
+            .table
+            .get(&answer.peer)
+            .is_some_and(|peer| peer.kind == PeerKind::Jbc);
+        let behind =
+            matches!(&answer.status, Ok(PeerStatus::Jbc(theirs)) if theirs.tip.work < tip.work);
+        !self.callable && friend && behind
     }
 
     /// A peer answered a call, or did not. Says whether it should get to know us now.
@@ -248,6 +290,7 @@ impl Network {
                 })));
             }
             SyncStep::OtherNetwork { theirs } => {
+                self.table.turned_foreign(&peer, now);
                 let detail = theirs.clone();
                 commands.push(Command::Publish(News::Peer {
                     url: peer,
@@ -293,8 +336,11 @@ impl Network {
             Origin::Mined => {}
             Origin::Posted { address, peer } => {
                 if blamed {
+                    // Anybody can speak in a peer's name; only from its own address it counts as that peer.
+                    let own = Some(address.to_canonical());
+                    let sender = peer.as_ref().filter(|peer| peer.address() == own);
                     self.table
-                        .misbehaved(peer.as_ref(), Some(*address), BAD_BLOCK_SCORE, now);
+                        .misbehaved(sender, Some(*address), BAD_BLOCK_SCORE, now);
                 }
                 if orphaned {
                     self.find_parent(peer.as_ref(), now, commands);
@@ -302,15 +348,17 @@ impl Network {
             }
             Origin::Synced { peer, claim, next } => {
                 // A tutorial node's folder may hold pieces of several branches; it means no harm.
-                if blamed || (claim.is_some() && (refused || orphaned)) {
+                if blamed || (claim.is_some() && orphaned) {
                     self.table
                         .lied(peer, claim.as_ref().map(|tip| tip.hash), now);
+                } else if refused {
+                    self.table.caught_up(peer); // perhaps our clock is wrong: the next poll asks again
                 }
                 match next {
                     Some(next) if !(refused || orphaned || validated.full) => {
                         commands.push(sync(peer, Some(*next)))
                     }
-                    _ => self.sync_is_over(&peer.clone()),
+                    _ => self.sync_is_over(peer),
                 }
             }
         }
@@ -369,6 +417,7 @@ impl Network {
             .filter(|peer| peer.kind == PeerKind::Jbc)
         {
             commands.push(sync(&peer.url, None));
+            self.syncing.get_or_insert_with(|| peer.url.clone());
             return;
         }
         if now.0.saturating_sub(self.last_orphan_poll.0) >= ORPHAN_POLL_MICROS {
@@ -397,6 +446,10 @@ impl Verdict {
 
 fn announce(peer: &PeerUrl) -> Command {
     add(Task::Announce(AnnounceTask { peer: peer.clone() }))
+}
+
+fn upload(peer: &PeerUrl) -> Command {
+    add(Task::Upload(UploadTask { peer: peer.clone() }))
 }
 
 fn sync(peer: &PeerUrl, next: Option<u64>) -> Command {

@@ -3,10 +3,8 @@
 mod peers;
 mod store;
 
-use std::sync::Arc;
-
 use jbc_chain::{
-    Block, Chain, Hash, Network, Target, TemplateParts, Timestamp, UnixMicros, Unchecked,
+    Block, Chain, Hash, Network, Target, TemplateParts, Timestamp, Unchecked, UnixMicros,
 };
 use jbc_jobs::ledger::Ledger;
 use jbc_jobs::listener::Command;
@@ -15,7 +13,7 @@ use jbc_jobs::ports::{JbcStatus, NetworkClaim, PeerStatus, TipClaim};
 use jbc_jobs::task::{Origin, Task, Tip, Validated, Verdict};
 
 pub(crate) use peers::{ScriptedPeers, Serving, Site};
-pub(crate) use store::{Call, MemoryStore};
+pub(crate) use store::{Call, Disk, MemoryStore};
 
 /// A moment after every block made here: 2026-11-21.
 pub(crate) const NOW: UnixMicros = UnixMicros(1_795_240_000_000_000);
@@ -114,7 +112,7 @@ pub(crate) fn ledger_of<'b>(
 ) -> Ledger<MemoryStore> {
     let ledger = empty_ledger();
     let blocks: Vec<_> = blocks.into_iter().cloned().collect();
-    let answer = ledger.admit(blocks, &Origin::Mined, NOW).unwrap();
+    let answer = ledger.admit(&blocks, &Origin::Mined, NOW).unwrap();
     let accepted = |verdict: &Verdict| matches!(verdict, Verdict::Best(_) | Verdict::Side(_));
     assert!(answer.verdicts.iter().all(accepted), "{answer:?}");
     ledger.store().forget_calls();
@@ -181,11 +179,11 @@ pub(crate) fn claim_of(ledger: &Ledger<MemoryStore>) -> TipClaim {
 
 /// The tasks that commands add.
 pub(crate) fn added(commands: &[Command]) -> Vec<&Task> {
-    let task = |command| match command {
+    let added = commands.iter().filter_map(|command| match command {
         Command::Add { task, .. } => Some(task),
         _ => None,
-    };
-    commands.iter().filter_map(task).collect()
+    });
+    added.collect()
 }
 
 /// An answer of the validation that moved no tip.
@@ -206,9 +204,4 @@ pub(crate) fn chain_of<'b>(blocks: impl IntoIterator<Item = &'b Block<Unchecked>
         chain.accept(&block, NOW).unwrap();
     }
     chain
-}
-
-/// A ledger that several parties of a test hold.
-pub(crate) fn shared(ledger: Ledger<MemoryStore>) -> Arc<Ledger<MemoryStore>> {
-    Arc::new(ledger)
 }

@@ -8,13 +8,11 @@ use jbc_chain::UnixMicros;
 use jbc_jobs::listener::{Command, End, Input, Listener, MiningConfig, Network};
 use jbc_jobs::peer_table::PeerTable;
 use jbc_jobs::task::{
-    MineTask, Mined, Origin, Outcome, Task, Tip, TipChange, Validated, ValidateTask, Verdict,
+    MineTask, Mined, Origin, Outcome, Task, Tip, TipChange, ValidateTask, Validated, Verdict,
 };
 use proptest::prelude::*;
 
-use crate::fakes::{
-    NOW, SECOND, added, child, claim, first_tip, genesis, network, some_hash, verdicts,
-};
+use crate::fakes::{NOW, SECOND, added, child, claim, first_tip, genesis, network, verdicts};
 use model::{Fate, Judgement, Model};
 
 /// Something that the world does to the node.
@@ -45,23 +43,23 @@ enum Pause {
 
 fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
-        Just(Fate::Found),
+        1 => Just(Fate::Found),
         4 => Just(Fate::Exhausted),
-        Just(Fate::Stopped),
-        Just(Fate::StoppedSilently),
-        Just(Fate::StoppedWithBlock),
-        Just(Fate::Panicked),
+        1 => Just(Fate::Stopped),
+        1 => Just(Fate::StoppedSilently),
+        1 => Just(Fate::StoppedWithBlock),
+        1 => Just(Fate::Panicked),
     ]
 }
 
 fn judgement() -> impl Strategy<Value = Judgement> {
     prop_oneof![
         4 => Just(Judgement::NewTip),
-        Just(Judgement::Side),
-        Just(Judgement::Known),
-        Just(Judgement::Refused),
-        Just(Judgement::Full),
-        Just(Judgement::Panicked),
+        1 => Just(Judgement::Side),
+        1 => Just(Judgement::Known),
+        1 => Just(Judgement::Refused),
+        1 => Just(Judgement::Full),
+        1 => Just(Judgement::Panicked),
     ]
 }
 
@@ -70,24 +68,24 @@ fn blow() -> impl Strategy<Value = Blow> {
     prop_oneof![
         3 => lane.clone().prop_map(Blow::Start),
         6 => (lane.clone(), fate()).prop_map(|(lane, fate)| Blow::Run(lane, fate)),
-        lane.clone().prop_map(Blow::Pause),
+        1 => lane.clone().prop_map(Blow::Pause),
         2 => lane.clone().prop_map(Blow::Resume),
-        lane.prop_map(Blow::Remove),
+        1 => lane.prop_map(Blow::Remove),
         4 => (any::<usize>(), fate()).prop_map(|(which, fate)| Blow::Stopped(which, fate)),
-        (any::<usize>(), any::<bool>()).prop_map(|(which, kept)| Blow::Repeat(which, kept)),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(which, kept)| Blow::Repeat(which, kept)),
         4 => judgement().prop_map(Blow::Validate),
         3 => prop::option::of(any::<bool>()).prop_map(Blow::Space),
-        prop::sample::select(vec!["space", "poll", "files"]).prop_map(Blow::RemoveOther),
-        any::<bool>().prop_map(Blow::Poll),
-        (1_u32..5).prop_map(Blow::Refuse),
-        (-20 * SECOND..20 * SECOND).prop_map(Blow::Clock),
+        1 => prop::sample::select(vec!["space", "poll", "files"]).prop_map(Blow::RemoveOther),
+        1 => any::<bool>().prop_map(Blow::Poll),
+        1 => (1_u32..5).prop_map(Blow::Refuse),
+        1 => (-20 * SECOND..20 * SECOND).prop_map(Blow::Clock),
     ]
 }
 
 fn pause() -> impl Strategy<Value = Pause> {
     prop_oneof![
-        Just(Pause::None),
-        (1_u8..4).prop_map(Pause::Steps),
+        1 => Just(Pause::None),
+        1 => (1_u8..4).prop_map(Pause::Steps),
         3 => Just(Pause::Rest)
     ]
 }
@@ -158,11 +156,7 @@ impl Miner {
             rounds,
             target,
         };
-        let peers = Network::new(
-            PeerTable::new([]),
-            "me".to_owned(),
-            network().fingerprint(),
-        );
+        let peers = Network::new(PeerTable::new([]), "me".to_owned(), network().fingerprint());
         let listener = Listener::new(tip, "data".to_owned(), config, peers, false);
         let mut miner = Self { listener, now: NOW };
         let commands = miner.listener.on(&Input::Started, NOW);
@@ -273,11 +267,21 @@ fn a_stale_winner_is_validated_and_never_re_arms_its_lane() {
         searched: 1,
         found: Some(block.clone()),
     });
-    let commands = miner.end(&old, End::Cancelled(Some(&outcome)), Duration::from_millis(3));
+    let commands = miner.end(
+        &old,
+        End::Cancelled(Some(&outcome)),
+        Duration::from_millis(3),
+    );
     let validation = only(validations(&commands));
-    assert_eq!((validation.blocks, validation.origin), (vec![block], Origin::Mined));
+    assert_eq!(
+        (validation.blocks, validation.origin),
+        (vec![block], Origin::Mined)
+    );
     assert_eq!(ranges(&commands).len(), 0);
-    assert_eq!(miner.listener.mining().tickets(), [Some(replacement.ticket)]);
+    assert_eq!(
+        miner.listener.mining().tickets(),
+        [Some(replacement.ticket)]
+    );
 }
 
 #[test]
@@ -301,7 +305,10 @@ fn ranges_that_panic_back_off_and_a_good_one_ends_the_waiting() {
     for _ in 0..40 {
         let commands = miner.end(&range, End::Failed("panicked"), Duration::ZERO);
         let delay = commands.iter().find_map(|command| match command {
-            Command::Add { task: Task::Mine(_), delay } => Some(*delay),
+            Command::Add {
+                task: Task::Mine(_),
+                delay,
+            } => Some(*delay),
             _ => None,
         });
         waits.push(delay.unwrap());
@@ -310,7 +317,10 @@ fn ranges_that_panic_back_off_and_a_good_one_ends_the_waiting() {
     assert!(waits[0] >= Duration::from_millis(50), "{waits:?}");
     assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]), "{waits:?}");
     assert!(waits[1] > waits[0]);
-    assert!(waits[39] <= Duration::from_secs(60), "it must come back within a minute: {waits:?}");
+    assert!(
+        waits[39] <= Duration::from_secs(60),
+        "it must come back within a minute: {waits:?}"
+    );
 
     let outcome = searched(&range);
     let commands = miner.end(&range, End::Done(&outcome), Duration::from_millis(1));
@@ -345,7 +355,10 @@ fn settled_range(rate: f64) -> f64 {
 fn a_range_is_50_to_200_milliseconds_of_hashing_by_the_measured_rate() {
     for rate in [50_000.0, 700_000.0, 12_000_000.0, 3_000_000_000.0] {
         let seconds = settled_range(rate);
-        assert!((0.05..=0.2).contains(&seconds), "{seconds} s at {rate} nonces a second");
+        assert!(
+            (0.05..=0.2).contains(&seconds),
+            "{seconds} s at {rate} nonces a second"
+        );
     }
 }
 
@@ -358,9 +371,16 @@ fn ranges_follow_a_rate_that_changes() {
         for _ in 0..50 {
             range = miner.exhaust(&range, Duration::from_secs_f64(seconds(&range)));
         }
-        assert!((0.05..=0.2).contains(&seconds(&range)), "{} s", seconds(&range));
+        assert!(
+            (0.05..=0.2).contains(&seconds(&range)),
+            "{} s",
+            seconds(&range)
+        );
         let shown = miner.listener.mining().hash_rate();
-        assert!((0.9..=1.1).contains(&(shown / rate)), "{shown} instead of {rate}");
+        assert!(
+            (0.9..=1.1).contains(&(shown / rate)),
+            "{shown} instead of {rate}"
+        );
     }
 }
 
@@ -372,7 +392,11 @@ fn a_range_stopped_early_says_how_fast_it_was_and_not_that_it_was_slow() {
         searched: 10_000,
         found: None,
     });
-    miner.end(&range, End::Cancelled(Some(&outcome)), Duration::from_millis(10));
+    miner.end(
+        &range,
+        End::Cancelled(Some(&outcome)),
+        Duration::from_millis(10),
+    );
     let shown = miner.listener.mining().hash_rate();
     assert!((999_000.0..=1_001_000.0).contains(&shown), "{shown}");
     assert_eq!(miner.listener.mining().searched(), (10_000, 10_000));
@@ -386,13 +410,19 @@ fn the_template_gets_a_fresh_timestamp_and_keeps_it_for_a_while() {
 
     miner.now = NOW.plus(SECOND);
     let second = miner.exhaust(&first, Duration::from_millis(1));
-    assert_eq!(second.template, first.template, "a new text each range would cost a midstate each");
+    assert_eq!(
+        second.template, first.template,
+        "a new text each range would cost a midstate each"
+    );
     assert_eq!(second.nonces.start, first.nonces.end);
 
     miner.now = NOW.plus(60 * SECOND);
     let third = miner.exhaust(&second, Duration::from_millis(1));
     assert_eq!(third.template.parts.timestamp.instant(), miner.now);
-    assert_eq!(third.nonces.start, 0, "behind another text all nonces are new");
+    assert_eq!(
+        third.nonces.start, 0,
+        "behind another text all nonces are new"
+    );
 }
 
 #[test]
@@ -431,12 +461,19 @@ fn a_mined_block_that_the_scheduler_refuses_is_tried_again_with_the_next_input()
         refused: true,
     };
     let commands = miner.listener.on(&refused, NOW);
-    assert!(commands.is_empty(), "nothing is asked for before something else has happened");
+    assert!(
+        commands.is_empty(),
+        "nothing is asked for before something else has happened"
+    );
 
     let outcome = searched(&next);
     let commands = miner.end(&next, End::Done(&outcome), Duration::from_millis(1));
     assert_eq!(only(validations(&commands)).blocks, [block]);
-    let commands = miner.end(&only(ranges(&commands)), End::Failed("a test"), Duration::ZERO);
+    let commands = miner.end(
+        &only(ranges(&commands)),
+        End::Failed("a test"),
+        Duration::ZERO,
+    );
     assert_eq!(validations(&commands).len(), 0, "once is enough");
 }
 

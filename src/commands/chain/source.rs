@@ -72,7 +72,7 @@ pub(super) struct BlockStream {
 
 enum Bytes {
     Reader(Box<dyn Read>),
-    Node(Pieces),
+    Node(Box<Pieces>),
 }
 
 impl fmt::Debug for Bytes {
@@ -95,7 +95,7 @@ impl BlockStream {
     }
 
     pub(super) async fn of_node(node: &NodeClient) -> Result<Self, ClientError> {
-        Ok(Self::new(Bytes::Node(node.whole_chain().await?)))
+        Ok(Self::new(Bytes::Node(Box::new(node.whole_chain().await?))))
     }
 
     fn new(bytes: Bytes) -> Self {

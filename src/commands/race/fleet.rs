@@ -9,13 +9,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use jbc_scheduler::JobInfo;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::RaceArgs;
 use super::plan::Plan;
-use crate::client::{ClientError, NodeClient, Status, Steer, is_mining_job};
+use jbc_jobs::task::is_mining_id;
+
+use crate::client::{ClientError, NodeClient, Status, Steer};
 
 /// Time in which every node has to answer, in milliseconds.
 const START_MS: u64 = 10_000;
@@ -206,6 +209,21 @@ impl Fleet {
         answers.into_iter().map(|(_, status)| status).collect()
     }
 
+    /// Whether no node mines or validates at the moment.
+    pub(super) async fn is_calm(&self) -> Result<bool, ClientError> {
+        for racer in &self.racers {
+            let jobs = racer.client.jobs().await?;
+            let works = |job: &JobInfo| match is_mining_id(job.id.as_str()) {
+                true => !job.runs.is_empty(),
+                false => job.name == "validate",
+            };
+            if jobs.iter().any(works) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The ends of all logs, for an error message.
     pub(super) fn log_tails(&self) -> String {
         self.racers
@@ -261,7 +279,7 @@ impl Racer {
             let ids: Vec<String> = jobs
                 .iter()
                 .map(|job| job.id.to_string())
-                .filter(|id| is_mining_job(id))
+                .filter(|id| is_mining_id(id))
                 .collect();
             if ids.len() as u64 == threads {
                 return Ok(ids);
@@ -326,6 +344,7 @@ fn free_ports(count: usize, base: Option<u16>) -> anyhow::Result<Vec<u16>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::canned::{Canned, job_json};
 
     /// A fleet of one process that is no node.
     fn fleet_of(program: &str, args: &[&str]) -> (Fleet, PathBuf) {
@@ -395,6 +414,35 @@ mod tests {
             "{error}"
         );
         assert!(fleet.wait_until_up("x").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nodes_are_calm_when_nothing_mines_or_validates() {
+        let paused = job_json("mining", "paused");
+        let (runs, none) = (paused.find("[{").unwrap(), "\"runs\":[]");
+        let end = paused.find("}]").unwrap() + 2;
+        let idle = format!(
+            "{}{none}{}",
+            &paused[..runs - "\"runs\":".len()],
+            &paused[end..]
+        );
+        let validate = idle
+            .replace("\"mining\"", "\"validate:1\"")
+            .replace("\"mine\"", "\"validate\"");
+        for (jobs, calm) in [
+            (paused.clone(), false),
+            (idle.clone(), true),
+            (format!("{idle},{validate}"), false),
+            (
+                format!("{idle},{}", paused.replace("\"mining\"", "\"poll\"")),
+                true,
+            ),
+        ] {
+            let server = Canned::serve(vec![("GET /jobs ", format!("{{\"jobs\":[{jobs}]}}"))]);
+            let (mut fleet, _) = fleet_of("sleep", &["1000"]);
+            fleet.racers[0].client = NodeClient::new(&server.url).unwrap();
+            assert_eq!(fleet.is_calm().await.unwrap(), calm, "{jobs}");
+        }
     }
 
     #[test]

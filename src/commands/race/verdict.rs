@@ -25,6 +25,9 @@ const TIE_PATIENCE_INTERVALS: u32 = 100;
 const TIE_PATIENCE_MIN_MS: u64 = 30_000;
 /// Time between two looks, in milliseconds.
 const LOOK_MS: u64 = 50;
+/// Looks in a row that have to find all nodes calm: a pause lets the range that runs go on, and between a found nonce and
+/// the job that validates its block lies a moment in which neither is there.
+const CALM_LOOKS: u32 = 3;
 /// The largest chain that is compared, in bytes: some 200,000 blocks.
 const MAX_CHAIN_BYTES: usize = 64 << 20;
 
@@ -49,33 +52,32 @@ pub(super) async fn reach(
     interval: Duration,
 ) -> anyhow::Result<Verdict> {
     let last = agree(fleet, interval).await?;
-    let mut chains = Vec::new();
+    let mut first: Option<(&Racer, String, Vec<u8>)> = None;
     for racer in fleet.racers() {
         let text = whole_chain(racer)
             .await
             .with_context(|| format!("the chain of {}", racer.tag))?;
-        chains.push((racer, digest(&text), text));
+        let sha256 = digest(&text);
+        match &first {
+            None => first = Some((racer, sha256, text)),
+            Some((_, equal, _)) if *equal == sha256 => {}
+            Some((other, theirs, _)) => bail!(
+                "the chains of {} and {} differ: sha256 {theirs} and {sha256}",
+                other.tag,
+                racer.tag
+            ),
+        }
     }
-    let Some((first, sha256, text)) = chains.first() else {
+    let Some((_, sha256, text)) = first else {
         bail!("nobody raced")
     };
-    if let Some((other, theirs, _)) = chains.iter().find(|(_, other, _)| other != sha256) {
-        bail!(
-            "the chains of {} and {} differ: sha256 {sha256} and {theirs}",
-            first.tag,
-            other.tag
-        );
-    }
-    let chain = verify(text, &plan.network)?;
+    let chain = verify(&text, &plan.network)?;
     let tags = fleet.tags();
-    let won = tags
-        .iter()
-        .map(|tag| chain.iter().filter(|block| block.data() == tag).count() as u64)
-        .collect();
+    let blocks_of = |tag: &String| chain.iter().filter(|block| block.data() == tag).count() as u64;
     Ok(Verdict {
         blocks: chain.len() as u64 - 1,
-        sha256: sha256.clone(),
-        won,
+        sha256,
+        won: tags.iter().map(blocks_of).collect(),
         last,
         tags,
     })
@@ -102,17 +104,21 @@ enum Agreement {
 
 async fn wait_for_agreement(fleet: &mut Fleet) -> anyhow::Result<Agreement> {
     let deadline = Instant::now() + Duration::from_millis(AGREEMENT_MS);
-    let mut tied_since = None;
+    let (mut tied_since, mut calm_looks) = (None, 0);
     loop {
         fleet.check_alive()?;
+        // First whether somebody still works on a block, then the tips: the other way round a block could come between.
+        let calm = fleet.is_calm().await?;
         let statuses = fleet.statuses().await?;
+        calm_looks = if calm { calm_looks + 1 } else { 0 };
         let all_same = |same: fn(&Status, &Status) -> bool| {
             statuses.windows(2).all(|pair| same(&pair[0], &pair[1]))
         };
-        if all_same(|one, two| one.tip.hash == two.tip.hash) {
+        let equal = all_same(|one, two| one.tip.hash == two.tip.hash);
+        if equal && calm_looks >= CALM_LOOKS {
             return Ok(Agreement::Equal(statuses));
         }
-        if all_same(|one, two| one.tip.work == two.tip.work) {
+        if !equal && all_same(|one, two| one.tip.work == two.tip.work) {
             let since = *tied_since.get_or_insert_with(Instant::now);
             if since.elapsed() > Duration::from_millis(TIE_MS) {
                 return Ok(Agreement::Tie(statuses));
@@ -126,7 +132,7 @@ async fn wait_for_agreement(fleet: &mut Fleet) -> anyhow::Result<Agreement> {
                 .map(|status| format!("{} {}", status.tip.index, status.tip.hash.short()))
                 .collect();
             bail!(
-                "the tips are not equal {} s after mining was paused: {}",
+                "no agreement {} s after mining was paused; the tips: {}",
                 AGREEMENT_MS / 1_000,
                 tips.join(", ")
             );

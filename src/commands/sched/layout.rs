@@ -5,7 +5,9 @@ use std::time::Duration;
 use jbc_chain::UnixMicros;
 use jbc_scheduler::{JobInfo, JobState, RunInfo, RunOutcome, RunRecord, format_jobs};
 
-use crate::client::{Status, Steer, is_mining_job};
+use jbc_jobs::task::is_mining_id;
+
+use crate::client::{Status, Steer};
 use crate::commands::terminal::{Colour, Style, duration, instant_of_ms, one_line, table, utc};
 
 /// Longest text of a cell, in characters.
@@ -83,7 +85,7 @@ impl Layout {
         };
         let lane = job.lane.to_string();
         [
-            cell(&job.id.to_string()),
+            cell(job.id.as_str()),
             cell(&job.name),
             state,
             lane,
@@ -148,7 +150,7 @@ impl Layout {
         let id = job.id.as_str();
         let mut text = format!("{url}: {} is {done}\n", one_line(id, CELL_CHARS));
         if action == Steer::Remove {
-            if is_mining_job(id) {
+            if is_mining_id(id) {
                 text += "Mining arms itself again, since a node that was told to mine never stops by accident: the job is back \
                          with the next range. To stop mining, use --pause mining (and mining/1, … for each further thread).\n";
             }

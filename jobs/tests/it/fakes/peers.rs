@@ -43,7 +43,8 @@ impl Site for Serving {
 
     fn headers(&self, from: u64, count: u64) -> Reply<Vec<HeaderClaim>> {
         let chain = self.0.chain();
-        let entries = (from..from.saturating_add(count)).map_while(|index| chain.find_by_index(index));
+        let entries =
+            (from..from.saturating_add(count)).map_while(|index| chain.find_by_index(index));
         let header = |entry: &jbc_chain::Entry| HeaderClaim {
             index: entry.height(),
             hash: *entry.hash(),

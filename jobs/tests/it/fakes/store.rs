@@ -22,13 +22,17 @@ pub(crate) enum Disk {
     #[default]
     Sound,
     Full,
-    Broken,
+    /// It is full after so many more writes.
+    FullAfter(usize),
     /// It has room when asked, and none when it writes.
     FullAtTheLastMoment,
+    /// The write fails.
+    Broken,
+    /// The write panics.
     Panics,
 }
 
-type Hook = Box<dyn Fn(&[Hash]) + Send>;
+type Watcher = Box<dyn Fn(&Call) + Send>;
 
 #[derive(Default)]
 pub(crate) struct MemoryStore(Mutex<Shelves>);
@@ -42,7 +46,16 @@ struct Shelves {
     /// So many files can be written yet.
     files_left: Option<usize>,
     calls: Vec<Call>,
-    on_append: Option<Hook>,
+    watcher: Option<Watcher>,
+}
+
+impl Shelves {
+    fn note(&mut self, call: Call) {
+        if let Some(watcher) = &self.watcher {
+            watcher(&call);
+        }
+        self.calls.push(call);
+    }
 }
 
 impl MemoryStore {
@@ -55,9 +68,9 @@ impl MemoryStore {
         self.shelves().disk = disk;
     }
 
-    /// Called with the blocks' hashes before a write succeeds.
-    pub(crate) fn on_append(&self, hook: impl Fn(&[Hash]) + Send + 'static) {
-        self.shelves().on_append = Some(Box::new(hook));
+    /// Called with whatever is asked of the store, before it is done.
+    pub(crate) fn watch(&self, watcher: impl Fn(&Call) + Send + 'static) {
+        self.shelves().watcher = Some(Box::new(watcher));
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -96,7 +109,11 @@ impl MemoryStore {
     pub(crate) fn files(&self) -> Vec<Hash> {
         let shelves = self.shelves();
         assert!(
-            shelves.files.keys().copied().eq(0..shelves.files.len() as u64),
+            shelves
+                .files
+                .keys()
+                .copied()
+                .eq(0..shelves.files.len() as u64),
             "a gap among the files"
         );
         shelves.files.values().copied().collect()
@@ -133,16 +150,14 @@ fn full() -> StoreError {
 impl Store for MemoryStore {
     fn append(&self, blocks: &[(EntryId, &Block<Checked>)]) -> Result<(), StoreError> {
         let mut shelves = self.shelves();
-        shelves.calls.push(Call::Append(blocks.len()));
+        shelves.note(Call::Append(blocks.len()));
         match shelves.disk {
             Disk::Sound => {}
+            Disk::FullAfter(1) => shelves.disk = Disk::Full,
+            Disk::FullAfter(writes) => shelves.disk = Disk::FullAfter(writes - 1),
             Disk::Full | Disk::FullAtTheLastMoment => return Err(full()),
             Disk::Broken => return Err(failed()),
             Disk::Panics => panic!("the database panicked"),
-        }
-        let hashes: Vec<Hash> = blocks.iter().map(|(_, block)| *block.hash()).collect();
-        if let Some(hook) = &shelves.on_append {
-            hook(&hashes);
         }
         for (id, block) in blocks {
             let block = (*block).clone().into_unchecked();
@@ -154,17 +169,16 @@ impl Store for MemoryStore {
 
     fn load(&self, id: EntryId) -> Result<Option<Block<Unchecked>>, StoreError> {
         let mut shelves = self.shelves();
-        shelves.calls.push(Call::Load(id.as_u64()));
+        shelves.note(Call::Load(id.as_u64()));
         Ok(shelves.blocks.get(&id.as_u64()).cloned())
     }
 
     fn room(&self) -> Result<(), StoreError> {
         let mut shelves = self.shelves();
-        shelves.calls.push(Call::Room);
+        shelves.note(Call::Room);
         match shelves.disk {
-            Disk::Sound | Disk::FullAtTheLastMoment | Disk::Panics => Ok(()),
             Disk::Full => Err(full()),
-            Disk::Broken => Err(failed()),
+            _ => Ok(()),
         }
     }
 
@@ -177,14 +191,14 @@ impl Store for MemoryStore {
         if let Some(left) = &mut shelves.files_left {
             *left = left.checked_sub(1).ok_or_else(failed)?;
         }
-        shelves.calls.push(Call::WriteFile(block.index()));
+        shelves.note(Call::WriteFile(block.index()));
         shelves.files.insert(block.index(), *block.hash());
         Ok(())
     }
 
     fn remove_files_above(&self, height: u64) -> Result<(), StoreError> {
         let mut shelves = self.shelves();
-        shelves.calls.push(Call::RemoveFilesAbove(height));
+        shelves.note(Call::RemoveFilesAbove(height));
         shelves.files.retain(|&index, _| index <= height);
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! A naive scheduler around a listener: a map of jobs, runs that end late, and the two queues between them. It behaves
 //! as `jbc-scheduler` does where the listener can tell, and checks the listener's promises as it goes.
 
+mod checks;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jbc_chain::{Block, Hash, UnixMicros, Unchecked};
+use jbc_chain::{Block, Hash, Unchecked, UnixMicros};
 use jbc_jobs::listener::{Command, End, Input, Listener, MiningConfig, Network, News};
 use jbc_jobs::peer_table::PeerTable;
 use jbc_jobs::task::{
@@ -69,9 +71,19 @@ enum Note {
 
 #[derive(Debug)]
 enum OwnedEnd {
-    Done(Outcome),
-    Cancelled(Option<Outcome>),
+    Done(Arc<Outcome>),
+    Cancelled(Option<Arc<Outcome>>),
     Failed,
+}
+
+impl OwnedEnd {
+    fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::Done(outcome) => Some(outcome),
+            Self::Cancelled(outcome) => outcome.as_deref(),
+            Self::Failed => None,
+        }
+    }
 }
 
 pub(super) struct Model {
@@ -89,8 +101,10 @@ pub(super) struct Model {
     refusals: u32,
     tip: Tip,
     tips: u64,
-    /// A mined block that the listener was told could not be stored, or whose validation was not let in.
+    /// Mined blocks that found a full disk, or whose validation was not let in: they may be tried again.
     owed: Vec<Hash>,
+    /// The last of them must be.
+    owed_last: Option<Hash>,
     /// The first nonce not handed out yet, by the text that is searched behind.
     next_nonces: HashMap<String, u64>,
 }
@@ -120,6 +134,7 @@ impl Model {
             tip,
             tips: 0,
             owed: Vec::new(),
+            owed_last: None,
             next_nonces: HashMap::new(),
         };
         model.settle();
@@ -137,7 +152,11 @@ impl Model {
     /// The job of a lane runs to its end, if it is there and not paused.
     pub(super) fn run_lane(&mut self, lane: usize, fate: Fate) {
         let id = mining_id(lane);
-        if self.jobs.get(&id).is_none_or(|job| job.state == State::Paused) {
+        if self
+            .jobs
+            .get(&id)
+            .is_none_or(|job| job.state == State::Paused)
+        {
             return;
         }
         let job = self.jobs.remove(&id).expect("looked up above");
@@ -228,7 +247,11 @@ impl Model {
 
     /// A validation that waits is run; without one, somebody else's block is judged.
     pub(super) fn validate(&mut self, judgement: Judgement) {
-        let waiting = self.jobs.keys().find(|id| id.starts_with("validate:")).cloned();
+        let waiting = self
+            .jobs
+            .keys()
+            .find(|id| id.starts_with("validate:"))
+            .cloned();
         let task = match waiting.and_then(|id| self.jobs.remove(&id)) {
             Some(job) => job.task,
             None => Arc::new(posted(child(&genesis(), "theirs"))),
@@ -244,7 +267,10 @@ impl Model {
             blame: true,
         };
         let (verdict, tip) = match judgement {
-            Judgement::NewTip => (Some(Verdict::Best(*block.hash())), Some(self.next_tip(&block))),
+            Judgement::NewTip => (
+                Some(Verdict::Best(*block.hash())),
+                Some(self.next_tip(&block)),
+            ),
             Judgement::Side => (Some(Verdict::Side(*block.hash())), None),
             Judgement::Known => (Some(Verdict::Known(*block.hash())), None),
             Judgement::Refused => (Some(refused), None),
@@ -252,15 +278,15 @@ impl Model {
         };
         let full = matches!(judgement, Judgement::Full);
         if full && asked.origin == Origin::Mined {
-            self.owed.push(*block.hash());
+            self.owe(*block.hash());
         }
         let end = match judgement {
             Judgement::Panicked => OwnedEnd::Failed,
-            _ => OwnedEnd::Done(Outcome::Validated(Validated {
+            _ => OwnedEnd::Done(Arc::new(Outcome::Validated(Validated {
                 verdicts: verdict.into_iter().collect(),
                 tip,
                 full,
-            })),
+            }))),
         };
         self.end(task, end, false);
     }
@@ -268,9 +294,16 @@ impl Model {
     /// The look at the disk, or the poll, or the files: whichever waits under this id.
     pub(super) fn run_other(&mut self, id: &str, outcome: Option<Outcome>) {
         if let Some(job) = self.jobs.remove(id) {
-            let end = outcome.map_or(OwnedEnd::Failed, OwnedEnd::Done);
+            let end = outcome.map_or(OwnedEnd::Failed, |outcome| {
+                OwnedEnd::Done(Arc::new(outcome))
+            });
             self.end(job.task, end, false);
         }
+    }
+
+    fn owe(&mut self, block: Hash) {
+        self.owed.push(block);
+        self.owed_last = Some(block);
     }
 
     fn next_tip(&mut self, block: &Block<Unchecked>) -> TipChange {
@@ -336,58 +369,26 @@ impl Model {
                 task,
                 end: match end {
                     OwnedEnd::Done(outcome) => End::Done(outcome),
-                    OwnedEnd::Cancelled(outcome) => End::Cancelled(outcome.as_ref()),
+                    OwnedEnd::Cancelled(outcome) => End::Cancelled(outcome.as_deref()),
                     OwnedEnd::Failed => End::Failed("it panicked"),
                 },
                 elapsed,
                 kept: *kept,
             },
         };
+        let before = self.listener.mining().tickets();
         let commands = self.listener.on(&input, self.now);
         // A tip, its files, its watchers, the disk and the poll; and for each lane a removal and an arming.
         let most = 8 + 2 * self.lanes;
-        assert!(commands.len() <= most, "{} commands for {note:?}", commands.len());
+        assert!(
+            commands.len() <= most,
+            "{} commands for {note:?}",
+            commands.len()
+        );
         self.check_validations(note, &commands);
         self.check_tickets(note);
+        self.check_changes(&before, note);
         self.commands.extend(commands);
-    }
-
-    /// A block found is followed by exactly one validation; no other mined block is validated, but one that is owed.
-    fn check_validations(&mut self, note: &Note, commands: &[Command]) {
-        let mut found = Vec::new();
-        if let Note::Ended {
-            end: OwnedEnd::Done(Outcome::Mined(mined)) | OwnedEnd::Cancelled(Some(Outcome::Mined(mined))),
-            ..
-        } = note
-        {
-            found.extend(mined.found.as_ref().map(|block| *block.hash()));
-        }
-        let mut validated = Vec::new();
-        for command in commands {
-            if let Command::Add { task: Task::Validate(task), .. } = command {
-                assert_eq!(task.origin, Origin::Mined);
-                validated.extend(task.blocks.iter().map(|block| *block.hash()));
-            }
-        }
-        for hash in found {
-            let times = validated.iter().filter(|validated| **validated == hash).count();
-            assert_eq!(times, 1, "a found block is validated exactly once");
-            validated.retain(|validated| *validated != hash);
-        }
-        for hash in validated {
-            assert!(self.owed.contains(&hash), "nobody found {hash} just now");
-            self.owed.retain(|owed| *owed != hash);
-        }
-    }
-
-    fn check_tickets(&self, note: &Note) {
-        let tickets = self.listener.mining().tickets();
-        assert_eq!(tickets.len(), self.lanes);
-        if self.listener.disk_is_full() {
-            assert!(tickets.iter().all(Option::is_none), "mining into a full disk after {note:?}");
-        } else if !matches!(note, Note::Gone { refused: true, .. }) {
-            assert!(tickets.iter().all(Option::is_some), "a lane has no job after {note:?}");
-        }
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -409,7 +410,7 @@ impl Model {
         if self.refusals > 0 {
             self.refusals -= 1;
             if let Task::Validate(refused) = &*task {
-                self.owed.extend(refused.blocks.iter().map(|block| *block.hash()));
+                self.owe(*refused.blocks[0].hash());
             }
             self.inbox.push_back(Note::Gone {
                 task,
@@ -432,57 +433,11 @@ impl Model {
         self.jobs.insert(id, Job { task, state });
     }
 
-    /// No nonce is searched twice behind the same text, and none is left out at its start.
-    fn check_range(&mut self, range: &MineTask) {
-        assert!(!range.nonces.is_empty(), "an empty range: {range:?}");
-        let next = self.next_nonces.entry(range.template.parts.prefix()).or_insert(0);
-        assert_eq!(*next, range.nonces.start, "{range:?}");
-        *next = range.nonces.end;
-    }
-
     fn mining_jobs(&self) -> impl Iterator<Item = &MineTask> {
         self.jobs.values().filter_map(|job| match &*job.task {
             Task::Mine(task) => Some(task),
             _ => None,
         })
-    }
-
-    /// The scheduler holds exactly the jobs whose tickets are out, and all are on the tip.
-    fn check_agreement(&self) {
-        let mut held = vec![None; self.lanes];
-        for task in self.mining_jobs() {
-            held[task.lane] = Some(task.ticket);
-        }
-        let tickets = self.listener.mining().tickets();
-        for (lane, (ticket, held)) in tickets.iter().zip(&held).enumerate() {
-            // A lane whose job was not let in has to wait; what it replaces may still be there.
-            assert!(ticket.is_none() || ticket == held, "lane {lane}: {ticket:?} is out, {held:?} is held");
-        }
-        for task in self.mining_jobs().filter(|task| tickets[task.lane] == Some(task.ticket)) {
-            assert_eq!(task.template.parts.prev_hash, Some(self.tip.hash), "lane {} is on an old tip", task.lane);
-            assert_eq!(task.template.parts.index, self.tip.index + 1);
-            assert!(task.template.parts.timestamp.instant() >= self.tip.earliest);
-        }
-        if self.listener.disk_is_full() {
-            assert_eq!(self.mining_jobs().count(), 0, "ranges are armed while the disk is full");
-        }
-    }
-
-    /// After an input and without a refusal nothing is missing: every lane, or the look at the disk, and the poll.
-    pub(super) fn check_all_armed(&mut self) {
-        self.refusals = 0;
-        self.inbox.push_back(Note::Gone {
-            task: Arc::new(Task::Audit),
-            refused: false,
-        });
-        self.settle();
-        assert!(self.jobs.contains_key("poll"), "nobody asks the peers any more");
-        if self.listener.disk_is_full() {
-            assert!(self.jobs.contains_key("space"), "nobody looks at the disk any more");
-        } else {
-            assert_eq!(self.mining_jobs().count(), self.lanes, "mining is dead");
-            assert!(self.owed.is_empty(), "a mined block is forgotten");
-        }
     }
 }
 
@@ -496,13 +451,13 @@ fn posted(block: Block<Unchecked>) -> Task {
     })
 }
 
-fn mined(task: &Task, found: bool) -> Outcome {
+fn mined(task: &Task, found: bool) -> Arc<Outcome> {
     let Task::Mine(task) = task else {
         unreachable!("only ranges are mined")
     };
     let block = task.template.parts.block(task.nonces.start);
-    Outcome::Mined(Mined {
+    Arc::new(Outcome::Mined(Mined {
         searched: task.nonces.end - task.nonces.start,
         found: found.then_some(block),
-    })
+    }))
 }

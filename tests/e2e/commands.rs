@@ -1,0 +1,186 @@
+//! The other commands, and the words around them.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::process::JBC;
+use crate::stage::{RACING, Stage, free_port};
+use crate::wait::until_true;
+
+fn jbc(args: &[&str]) -> Output {
+    Command::new(JBC).args(args).output().unwrap()
+}
+
+#[test]
+fn jbc_mine_builds_upon_a_nodes_chain_pushes_what_it_finds_and_serves_nobody() {
+    let stage = Stage::new(200_000.0);
+    // A chain that no miner is ahead of before it has asked for it.
+    stage.block_files("node", &stage.branch(30));
+    let node = stage.node("node").start();
+    assert_eq!(node.height(), 30);
+    for words in ["Mined by jbc mine", "second"] {
+        let height = node.height();
+        let plan = stage
+            .miner(words)
+            .with(&["--threads", "1"])
+            .with_peers(&[node.port]);
+        let plan = if words == "second" {
+            plan.with(&["--tag", words])
+        } else {
+            plan
+        };
+        let mut miner = plan.spawn();
+        node.reaches(height + 3);
+        // It listens nowhere, so nobody can have learned of it.
+        assert_eq!(node.get("/peers").json()["peers"], json!([]));
+        let note = fs::read(miner.folder.join("node.json")).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Value>(&note).unwrap()["url"],
+            Value::Null
+        );
+        miner.signal(Signal::TERM);
+        assert_eq!(miner.ended().code(), Some(0));
+        let chain = node.chain();
+        assert!(chain.len() > height as usize + 3);
+        assert!(
+            chain[height as usize + 1..]
+                .iter()
+                .all(|block| block.data() == words)
+        );
+    }
+    assert_eq!(node.status()["mining"]["found"], 0);
+}
+
+#[test]
+fn jbc_mine_brings_up_a_node_that_was_away() {
+    let stage = Stage::new(RACING);
+    let plan = stage.node("node");
+    let miner = stage
+        .miner("miner")
+        .with(&["--threads", "1"])
+        .with_peers(&[plan.port])
+        .spawn();
+    until_true("the miner is ahead", || miner.log().contains("block 3 "));
+    plan.start().reaches(3);
+}
+
+#[test]
+fn jbc_genesis_makes_a_network_once_and_nodes_join_it_by_its_file() {
+    let stage = Stage::new(RACING);
+    let file = stage.path("class.json");
+    let out = file.to_str().unwrap();
+    let made = jbc(&[
+        "genesis",
+        "--zeros",
+        "3",
+        "--name",
+        "our class",
+        "--data",
+        "Hello.",
+        "--out",
+        out,
+    ]);
+    assert!(made.status.success(), "{made:?}");
+    assert!(String::from_utf8_lossy(&made.stdout).contains("our class, 3 zeros"));
+    let before = fs::read(&file).unwrap();
+    let again = jbc(&["genesis", "--zeros", "3", "--out", out]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("there already"));
+    assert_eq!(fs::read(&file).unwrap(), before);
+
+    let node = stage.node("node").mining().of(&file).start();
+    node.reaches(2);
+    let (status, first) = (node.status(), node.chain()[0].clone());
+    assert_eq!(
+        (&status["network"]["name"], first.data()),
+        (&json!("our class"), "Hello.")
+    );
+
+    let finer = stage.path("finer.json");
+    let target = format!("000{}", "7".repeat(61));
+    assert!(
+        jbc(&[
+            "genesis",
+            "--target",
+            &target,
+            "--out",
+            finer.to_str().unwrap()
+        ])
+        .status
+        .success()
+    );
+    let network: Value = serde_json::from_slice(&fs::read(&finer).unwrap()).unwrap();
+    assert_eq!(network["target"], target);
+    for wrong in [
+        &["--zeros", "65"][..],
+        &["--zeros", "x"],
+        &["--target", "ff"],
+        &[],
+        &["--zeros", "1", "--target", &target],
+    ] {
+        let path = stage.path("wrong.json");
+        let made = jbc(&[&["genesis", "--out", path.to_str().unwrap()], wrong].concat());
+        assert!(
+            matches!(made.status.code(), Some(1 | 2)),
+            "{wrong:?}: {made:?}"
+        );
+        assert!(!made.stderr.is_empty() && !path.exists(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn help_teaches_and_a_wrong_command_is_no_success() {
+    let help = jbc(&["--help"]);
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(
+        help.status.success()
+            && text.contains("jbc node --port 5001 --mine")
+            && text.contains("genesis"),
+        "{text}"
+    );
+    for command in ["node", "mine", "genesis"] {
+        let help = jbc(&[command, "--help"]);
+        assert!(
+            help.status.success() && help.stdout.len() > 300,
+            "{command}: {help:?}"
+        );
+    }
+    for args in [
+        &[][..],
+        &["nonsense"],
+        &["node", "--nonsense"],
+        &["node", "--port", "70000"],
+    ] {
+        assert!(!jbc(args).status.success(), "{args:?}");
+    }
+}
+
+#[test]
+fn the_log_is_json_line_by_line_where_asked_for() {
+    let stage = Stage::new(RACING);
+    let node = stage
+        .node("miner")
+        .mining()
+        .with(&["--log", "json"])
+        .with_peers(&[free_port()])
+        .start();
+    node.reaches(2);
+    node.rest();
+    let log = node.log();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    assert!(lines.iter().all(|line| line["level"].is_string()
+        && line["timestamp"].is_string()
+        && line["message"].is_string()));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["message"].as_str().unwrap().starts_with("block 1 ")),
+        "{log}"
+    );
+}
