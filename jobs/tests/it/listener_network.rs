@@ -3,6 +3,7 @@
 mod posts;
 mod scores;
 mod syncs;
+mod uploads;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -39,6 +40,19 @@ impl Node {
         );
         let listener = Listener::new(first_tip(), "data".to_owned(), config, network, false);
         Self { listener, now: NOW }
+    }
+
+    /// The same node before its start, as one that peers can call back or not.
+    fn callable(&mut self, callable: bool) {
+        let table = PeerTable::new(self.listener.peers().list().map(|peer| peer.url.clone()));
+        let peers = Network::new(table, "me".to_owned(), network().fingerprint());
+        let peers = if callable { peers } else { peers.uncallable() };
+        let config = MiningConfig {
+            lanes: 0,
+            rounds: None,
+            target: network().rules.target(),
+        };
+        self.listener = Listener::new(first_tip(), "data".to_owned(), config, peers, false);
     }
 
     /// A started node in reach of these peers, all of which have introduced themselves and stand where it stands.

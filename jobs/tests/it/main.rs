@@ -10,6 +10,7 @@
 //! - `ledger`: the one door. `replay`: the same chain after a restart.
 //! - `calls`: the short calls: `announce`, `poll`, `broadcast`.
 //! - `sync`: one step, and whole downloads, from honest peers and from others.
+//! - `upload`: what a miner that nobody can call back brings its peers.
 //! - `stored`: jobs over stored blocks, run by a scheduler: `audit`, `files`, `mine`, `validate`.
 
 #[cfg(test)]
@@ -30,3 +31,5 @@ mod replay;
 mod stored;
 #[cfg(test)]
 mod sync;
+#[cfg(test)]
+mod upload;

@@ -121,6 +121,23 @@ fn a_month_of_standby_makes_a_bounded_number_of_runs() {
 }
 
 #[test]
+fn a_wait_follows_the_monotonic_clock_and_runs_once() {
+    let mut queue = queue();
+    let after = Trigger::After(std::time::Duration::from_secs(10));
+    add(&mut queue, spec("a").trigger(after), at(0));
+    let an_hour_back = |mono_us| Now {
+        mono_us,
+        wall_us: EPOCH_US - 3_600 * SECOND_US + mono_us,
+    };
+    assert_eq!(queue.wait_us(an_hour_back(0)), Some(10 * SECOND_US));
+    queue.fire_due(an_hour_back(10 * SECOND_US - 1));
+    assert!(run_one(&mut queue, an_hour_back(10 * SECOND_US - 1)).is_none());
+    queue.fire_due(an_hour_back(10 * SECOND_US));
+    assert!(run_one(&mut queue, an_hour_back(10 * SECOND_US)).is_some());
+    assert_eq!(queue.info(&"a".into(), at(0)), None);
+}
+
+#[test]
 fn a_wall_clock_set_back_or_forth_moves_dates_but_not_intervals() {
     let mut queue = queue();
     add(

@@ -7,8 +7,9 @@ use jbc_chain::{Block, Unchecked};
 use jbc_jobs::ledger::Ledger;
 use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::ports::{Answer, HeaderClaim, PeerError, PeerStatus, Peers};
+use jbc_jobs::task::Origin;
 
-use super::{MemoryStore, claim_of, status};
+use super::{MemoryStore, NOW, claim_of, status};
 
 type Reply<T> = Result<T, PeerError>;
 
@@ -30,6 +31,10 @@ pub(crate) trait Site: Send + Sync {
 
     fn peers(&self) -> Reply<Vec<PeerUrl>> {
         Ok(Vec::new())
+    }
+
+    fn push(&self, _block: &Block<Unchecked>) -> Reply<()> {
+        Ok(())
     }
 }
 
@@ -54,6 +59,16 @@ impl Site for Serving {
 
     fn blocks(&self, from: u64, count: u64) -> Reply<Vec<Block<Unchecked>>> {
         Ok(self.0.blocks(from, count, usize::MAX).unwrap())
+    }
+
+    fn push(&self, block: &Block<Unchecked>) -> Reply<()> {
+        let origin = Origin::Posted {
+            address: [127, 0, 0, 1].into(),
+            peer: None,
+        };
+        let blocks = std::slice::from_ref(block);
+        self.0.admit(blocks, &origin, NOW).unwrap();
+        Ok(())
     }
 }
 
@@ -128,8 +143,8 @@ impl Peers for ScriptedPeers {
         self.call("whole_chain", peer, |site| site.whole_chain())
     }
 
-    fn push<'a>(&'a self, peer: &'a PeerUrl, _block: &'a Block<Unchecked>) -> Answer<'a, ()> {
-        self.call("push", peer, |_| Ok(()))
+    fn push<'a>(&'a self, peer: &'a PeerUrl, block: &'a Block<Unchecked>) -> Answer<'a, ()> {
+        self.call("push", peer, |site| site.push(block))
     }
 
     fn peers<'a>(&'a self, peer: &'a PeerUrl) -> Answer<'a, Vec<PeerUrl>> {
