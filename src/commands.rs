@@ -19,6 +19,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 
+/// Threads that serve and wait for the network: enough that one that reads a long answer does not hold up the rest.
+const SERVING_THREADS: usize = 4;
+
 /// What a wrong command line exits with, as Unix tools do (clap 2 would say 1).
 const USAGE: u8 = 2;
 
@@ -44,7 +47,7 @@ pub fn run_to_exit(
     command: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(SERVING_THREADS)
         .enable_all()
         .build()
     {

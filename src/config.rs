@@ -1,7 +1,7 @@
 //! Flags → a validated [`Config`]. The only place with defaults.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,6 @@ use jbc_chain::Network;
 use jbc_jobs::peer_url::PeerUrl;
 use structopt::StructOpt;
 
-/// The port where neither `--port` nor the Makefile's `PORT` says another: the tutorial's.
-pub const DEFAULT_PORT: u16 = 5000;
 /// The ports of the tutorial's four nodes, whom a node without `--peer` looks for.
 pub const TUTORIAL_PORTS: [u16; 4] = [5000, 5001, 5002, 5003];
 /// Longest tag, in bytes: a sentence.
@@ -22,6 +20,15 @@ const THREADS_MAX: usize = 1_024;
 
 /// `jbc node`
 #[derive(Clone, Debug, StructOpt)]
+#[structopt(after_help = "EXAMPLES:
+    jbc node --port 5001 --mine                    joins whoever runs on the tutorial's ports, and mines
+    jbc node --port 5002 --peer http://10.0.0.7:5000 --host 0.0.0.0 --url http://10.0.0.8:5002
+                                                   joins another machine's node and lets it call back
+    jbc node --mine --network classic              speaks with a node of the Python tutorial
+    jbc node --mine --tag 'Ada was here'           writes that into its blocks
+
+While it runs: curl http://127.0.0.1:5001/status, /jobs, /events; jbc-sched --list-jobs shows and steers its jobs.
+Ctrl-C or SIGTERM ends it in order; nothing acknowledged is lost by kill -9 either.")]
 pub struct NodeFlags {
     /// Port to serve on
     #[structopt(short, long, default_value = "5000")]
@@ -42,6 +49,11 @@ pub struct NodeFlags {
 
 /// `jbc mine`
 #[derive(Clone, Debug, StructOpt)]
+#[structopt(after_help = "EXAMPLES:
+    jbc mine                                       mines on the chain of whoever runs on the tutorial's ports
+    jbc mine --peer http://127.0.0.1:5001 --threads 2
+
+It serves nobody: what it finds it pushes to its peers, and a peer that is behind it brings up.")]
 pub struct MineFlags {
     #[structopt(flatten)]
     /// What `jbc node` takes too
@@ -105,6 +117,19 @@ pub struct Config {
     pub files: bool,
 }
 
+impl Config {
+    /// Where tools on this machine reach the node, if it serves.
+    pub fn local_url(&self) -> Option<PeerUrl> {
+        let (host, port) = self.serve?;
+        let host = match host {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            host => host,
+        };
+        PeerUrl::parse(&format!("http://{}", SocketAddr::new(host, port))).ok()
+    }
+}
+
 /// A flag that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("--{flag}: {reason}")]
@@ -140,7 +165,7 @@ impl NodeFlags {
                 "0 would be another port each time, and peers could not find it",
             ));
         }
-        let listen = format!("http://{}", std::net::SocketAddr::new(self.host, self.port));
+        let listen = format!("http://{}", SocketAddr::new(self.host, self.port));
         // An unspecified address (0.0.0.0) is nowhere to be called: such a node announces itself only by --url.
         let own_url = url.or_else(|| PeerUrl::parse(&listen).ok());
         let tag = format!("Mined by node on port {}", self.port);

@@ -14,7 +14,7 @@ use jbc_jobs::listener::{Command, End, Input, Listener, News};
 use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::ports::Clock;
 use jbc_jobs::task::{Outcome, Task};
-use jbc_scheduler::{AddError, Event, EventCode, EventMask, Scheduler, Trigger};
+use jbc_scheduler::{AddError, Event, EventCode, EventMask, ListenerId, Scheduler, Trigger};
 use tokio::sync::watch;
 
 use crate::feed::{Feed, JobNews, sentence};
@@ -73,7 +73,7 @@ pub struct Dispatch {
     listener: Mutex<Listener>,
     inbox: Mutex<VecDeque<Note>>,
     busy: AtomicBool,
-    scheduler: OnceLock<Scheduler<NodeJobs>>,
+    scheduler: OnceLock<(Scheduler<NodeJobs>, ListenerId)>,
     feed: Feed,
     sync_bar: SyncBar,
     failure: watch::Sender<Option<String>>,
@@ -95,17 +95,25 @@ impl Dispatch {
 
     /// Listens to the scheduler and starts what has to run from the start.
     pub fn start(self: &Arc<Self>, scheduler: &Scheduler<NodeJobs>) {
-        if self.scheduler.set(scheduler.clone()).is_err() {
-            return; // started before
-        }
         let dispatch = Arc::clone(self);
         let mask = EventMask::JOB_EXECUTED
             | EventMask::JOB_ERROR
             | EventMask::JOB_CANCELLED
             | EventMask::JOB_REMOVED
             | EventMask::JOB_MISSED;
-        scheduler.add_listener(mask, move |event, _| dispatch.hear(event));
+        let id = scheduler.add_listener(mask, move |event, _| dispatch.hear(event));
+        if self.scheduler.set((scheduler.clone(), id)).is_err() {
+            scheduler.remove_listener(id); // started before
+            return;
+        }
         self.take(Note::Started);
+    }
+
+    /// Listens no more. Scheduler and dispatcher hold each other until then, and with them the database.
+    pub fn stop(&self) {
+        if let Some((scheduler, id)) = self.scheduler.get() {
+            scheduler.remove_listener(*id);
+        }
     }
 
     /// What the listener knows, for reading.
@@ -216,7 +224,7 @@ impl Dispatch {
     }
 
     fn carry_out(&self, command: Command) {
-        let Some(scheduler) = self.scheduler.get() else {
+        let Some((scheduler, _)) = self.scheduler.get() else {
             return;
         };
         match command {

@@ -50,6 +50,7 @@ pub use self::body::{BodyError, RequestBody};
 use self::checks::Refusal;
 use self::guard::Guard;
 pub use self::limits::{HostPolicy, Limits};
+pub use self::seats::share_of;
 use self::seats::{NoSeat, Seat, Seats};
 use self::service::DoorService;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jbc_chain::{Block, Chain, Checked, MAX_BLOCK_BYTES, Network, Unchecked};
+use jbc_chain::{Block, Chain, Checked, MAX_BLOCK_BYTES, Network, Unchecked, UnixMicros};
 
 use crate::store::block_files;
 
@@ -50,6 +50,7 @@ pub enum ImportError {
 pub fn read_folder(
     folder: &Path,
     network: &Network,
+    now: UnixMicros,
     mut progress: impl FnMut(u64),
 ) -> Result<Imported, ImportError> {
     let files = block_files(folder).map_err(|source| ImportError::Folder {
@@ -70,7 +71,7 @@ pub fn read_folder(
             }
             match broken_at {
                 Some(gap) => Err(format!("block {gap} below it is missing or was not taken")),
-                None => follow(&mut chain, block, network).map(Step::Taken),
+                None => follow(&mut chain, block, network, now).map(Step::Taken),
             }
         });
         match outcome {
@@ -114,12 +115,13 @@ fn follow(
     chain: &mut Chain,
     block: Block<Unchecked>,
     network: &Network,
+    now: UnixMicros,
 ) -> Result<Option<Block<Checked>>, String> {
     let block = block
         .check(&network.rules)
         .map_err(|rejected| rejected.to_string())?;
     match chain
-        .accept_trusted(&block)
+        .accept(&block, now)
         .map_err(|refusal| refusal.to_string())?
     {
         jbc_chain::Accepted::Extended => Ok(Some(block)),

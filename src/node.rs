@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures_util::FutureExt;
 use jbc_chain::UnixMicros;
 use jbc_jobs::audit::AUDIT_CRON;
 use jbc_jobs::executor::Jobs;
@@ -194,12 +193,17 @@ pub async fn run(
         Some((host, port)) => Some(bind(host, port).await?),
         None => None,
     };
-    let folder = tokio::task::block_in_place(|| open::open(&config))?;
-    // Handlers of signals are set by the first look: a signal up to here kills, which harms nothing; from here on it stops.
     let mut signal = pin!(signal);
-    if signal.as_mut().now_or_never().is_some() {
-        return Ok(());
-    }
+    let config = Arc::new(config);
+    let opening = tokio::task::spawn_blocking({
+        let config = Arc::clone(&config);
+        move || open::open(&config)
+    });
+    // A long replay or import may be left at any moment: what it wrote is whole.
+    let folder = tokio::select! {
+        opened = opening => opened.map_err(|error| NodeError::Start { part: "the store", reason: error.to_string() })??,
+        _ = signal.as_mut() => return Ok(()),
+    };
     let token = folder::token(&config.folder).map_err(|source| NodeError::File {
         file: folder::TOKEN_FILE,
         source,
@@ -208,7 +212,7 @@ pub async fn run(
     let node = Arc::new(assemble(&config, folder, own_url, token)?);
     let note = NodeFile {
         pid: std::process::id(),
-        url: node.own_url.clone(),
+        url: config.local_url(),
         node_id: node.jobs.node_id.clone(),
     };
     let note = note
@@ -228,8 +232,11 @@ pub async fn run(
         // It ends by itself within its grace; a panic in it was logged where it happened.
         let _ = door.await;
     }
-    let report =
-        tokio::task::block_in_place(|| node.scheduler.drain(Duration::from_millis(DRAIN_MS)));
+    let report = node
+        .scheduler
+        .drain_async(Duration::from_millis(DRAIN_MS))
+        .await;
+    node.dispatch.stop();
     match report.is_clean() {
         true => tracing::info!(
             "stopped: {} jobs dropped, {} runs cancelled",
@@ -271,11 +278,7 @@ fn assemble(
         node_id.clone(),
         fingerprint.clone(),
     );
-    let peers = if own_url.is_none() {
-        peers.uncallable()
-    } else {
-        peers
-    };
+    let peers = peers.reached_at(own_url.clone());
     let (tip, data) = (ledger.snapshot().tip.clone(), ledger.store().miner_data());
     let listener = Listener::new(tip, data, mining, peers, config.files);
 
@@ -351,9 +354,13 @@ fn add_audit(node: &Node) {
 
 async fn serve(listener: TcpListener, node: Arc<Node>) {
     let limits = Limits {
-        hosts: listener
-            .local_addr()
-            .map_or(HostPolicy::LoopbackNames, HostPolicy::for_listener),
+        hosts: match &node.own_url {
+            // The operator gave a name by which others come, through a tunnel for instance.
+            Some(url) if !url.is_loopback() => HostPolicy::Any,
+            _ => listener
+                .local_addr()
+                .map_or(HostPolicy::LoopbackNames, HostPolicy::for_listener),
+        },
         shutdown_grace_ms: DOOR_GRACE_MS,
         ..Limits::default()
     };

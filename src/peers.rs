@@ -67,6 +67,11 @@ impl HttpPeers {
         Ok(Self { client, own_url })
     }
 
+    /// Our URL, where it leads this peer to us.
+    fn own_url_for(&self, peer: &PeerUrl) -> Option<&PeerUrl> {
+        self.own_url.as_ref().filter(|own| own.means_us_to(peer))
+    }
+
     fn get(&self, peer: &PeerUrl, path: &str) -> RequestBuilder {
         self.client.get(format!("{peer}{path}"))
     }
@@ -201,12 +206,14 @@ impl Peers for HttpPeers {
                 BATCH,
             )
             .await?;
-            blocks(&body)
+            blocks(body).await
         })
     }
 
     fn whole_chain<'a>(&'a self, peer: &'a PeerUrl) -> Answer<'a, Vec<Block<Unchecked>>> {
-        Box::pin(async move { blocks(&read(self.get(peer, "/blockchain.json"), CHAIN).await?) })
+        Box::pin(
+            async move { blocks(read(self.get(peer, "/blockchain.json"), CHAIN).await?).await },
+        )
     }
 
     fn push<'a>(&'a self, peer: &'a PeerUrl, block: &'a Block<Unchecked>) -> Answer<'a, ()> {
@@ -215,7 +222,7 @@ impl Peers for HttpPeers {
                 .client
                 .post(format!("{peer}/mined"))
                 .header(header::CONTENT_TYPE, "application/json");
-            let request = match &self.own_url {
+            let request = match self.own_url_for(peer) {
                 Some(own) => request.header(PEER_HEADER, own.as_str()),
                 None => request,
             };
@@ -250,7 +257,7 @@ impl Peers for HttpPeers {
 
     fn announce<'a>(&'a self, peer: &'a PeerUrl) -> Answer<'a, ()> {
         Box::pin(async move {
-            let Some(own) = &self.own_url else {
+            let Some(own) = self.own_url_for(peer) else {
                 return Ok(());
             };
             let body = serde_json::json!({ "url": own }).to_string();
@@ -263,8 +270,11 @@ impl Peers for HttpPeers {
     }
 }
 
-fn blocks(body: &[u8]) -> Result<Vec<Block<Unchecked>>, PeerError> {
-    Block::list_from_json(body).map_err(|error| PeerError::Nonsense {
-        reason: error.to_string(),
-    })
+/// Parses a list of blocks. It may have megabytes, so not on a thread that serves.
+async fn blocks(body: Vec<u8>) -> Result<Vec<Block<Unchecked>>, PeerError> {
+    let nonsense = |reason: String| PeerError::Nonsense { reason };
+    let parsed = tokio::task::spawn_blocking(move || Block::list_from_json(&body)).await;
+    parsed
+        .map_err(|error| nonsense(error.to_string()))?
+        .map_err(|error| nonsense(error.to_string()))
 }

@@ -299,6 +299,13 @@ impl Store for BlockStore {
     }
 
     fn set_files_tip(&self, tip: &Hash) -> Result<(), StoreError> {
+        // The mark must not outlive the files: one sync for all of them, where one each would take hours.
+        let synced =
+            fs::File::open(&self.folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
+        synced.map_err(|error| StoreError::Failed {
+            action: "syncing the block files",
+            reason: error.to_string(),
+        })?;
         let written = self.write(|transaction| {
             transaction
                 .open_table(META)?

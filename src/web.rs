@@ -19,7 +19,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use crate::door::PeerAddress;
+use crate::door::{PeerAddress, share_of};
 use crate::node::Node;
 
 use answers::Answer;
@@ -72,7 +72,7 @@ fn caller() -> impl Filter<Extract = (Caller,), Error = Rejection> + Clone {
     warp::ext::get::<PeerAddress>()
         .and(warp::header::optional("authorization"))
         .map(|address: PeerAddress, authorization| Caller {
-            address: address.0.ip(),
+            address: share_of(address.0.ip()),
             authorization,
         })
 }

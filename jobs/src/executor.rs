@@ -1,6 +1,9 @@
 //! Hands a task to the file of its kind.
 
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::future::{Either, select};
 
 use jbc_scheduler::{BoxFuture, Executor, JobError, RunContext};
 
@@ -61,9 +64,9 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
     fn run_io(
         self: Arc<Self>,
         task: Arc<Task>,
-        _ctx: RunContext,
+        ctx: RunContext,
     ) -> BoxFuture<'static, Result<Outcome, JobError>> {
-        Box::pin(async move {
+        let work = async move {
             Ok(match &*task {
                 Task::Broadcast(task) => {
                     Outcome::Broadcast(broadcast::run(task, &self.peers).await)
@@ -85,6 +88,13 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
                     )));
                 }
             })
+        };
+        Box::pin(async move {
+            // What waits for the network holds nothing that a stop could tear.
+            match select(pin!(work), pin!(ctx.cancel().cancelled())).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(_) => Err(JobError::from("cancelled")),
+            }
         })
     }
 }

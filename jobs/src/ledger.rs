@@ -441,8 +441,9 @@ fn settle(verdict: &mut Verdict, chain: &Chain) {
 }
 
 fn refused(rejected: jbc_chain::Rejected) -> Verdict {
-    // A clock may be wrong and a twin is not its sender's doing: nobody is blamed for those (RELIABILITY.md).
-    let blame = !rejected.may_pass_later() && rejected.rule != "twin";
+    // A clock may be wrong, a twin is not its sender's doing, and a tutorial node stamps the start of its search, which
+    // may lie before the median: nobody is blamed for those (RELIABILITY.md, "nobody banned for it").
+    let blame = !rejected.may_pass_later() && !matches!(rejected.rule, "twin" | "median");
     Verdict::Refused {
         rule: rejected.rule,
         field: rejected.field,

@@ -280,14 +280,19 @@ impl Listener {
     ) {
         match (task, end) {
             (Task::Mine(task), end) => self.range_ended(task, end, elapsed, kept, commands),
-            (Task::Validate(task), End::Done(Outcome::Validated(validated))) => {
-                self.validated(task, validated, now, commands)
-            }
-            (Task::Validate(_), End::Done(Outcome::Broken { reason })) => {
-                commands.push(Command::Fail {
-                    reason: reason.clone(),
-                })
-            }
+            // A validation that was cancelled while it ran has done its work all the same.
+            (
+                Task::Validate(task),
+                End::Done(Outcome::Validated(validated))
+                | End::Cancelled(Some(Outcome::Validated(validated))),
+            ) => self.validated(task, validated, now, commands),
+            (
+                Task::Validate(_),
+                End::Done(Outcome::Broken { reason })
+                | End::Cancelled(Some(Outcome::Broken { reason })),
+            ) => commands.push(Command::Fail {
+                reason: reason.clone(),
+            }),
             (Task::Files, End::Done(Outcome::FilesWritten { tip, .. })) => {
                 self.files_tip = Some(*tip);
                 self.add_files(commands);
@@ -342,7 +347,12 @@ impl Listener {
         if validated.full {
             self.disk_filled(task, commands);
         }
-        if let Some(change) = &validated.tip {
+        // Two validations may end in the other order than they wrote: the tip of less work is the older news.
+        let change = validated
+            .tip
+            .as_ref()
+            .filter(|change| change.tip.work > self.tip.work);
+        if let Some(change) = change {
             self.tip = change.tip.clone();
             self.mining
                 .retarget(change.tip.clone(), change.data.clone());
@@ -367,7 +377,7 @@ impl Listener {
                 .map(Command::Publish),
         );
         self.network
-            .validated(task, validated, &self.tip, now, commands);
+            .validated(task, validated, change, now, commands);
     }
 
     fn disk_filled(&mut self, task: &ValidateTask, commands: &mut Vec<Command>) {

@@ -11,6 +11,8 @@ use crate::ports::{PeerStatus, TipClaim};
 
 /// Peers remembered at most.
 pub const PEERS_MAX: usize = 64;
+/// Peers learned on one address at most, loopback aside: one machine is not to fill the table.
+pub const PEERS_PER_ADDRESS_MAX: usize = 4;
 /// Misbehaviour at which a peer is banned (RELIABILITY.md, "banned at 100").
 pub const BAN_SCORE: u32 = 100;
 /// What a block that breaks a rule costs its sender: five of them ban.
@@ -132,6 +134,11 @@ impl PeerTable {
         {
             return false;
         }
+        let known = self.peers.keys();
+        let neighbours = known.filter(|peer| peer.address() == url.address());
+        if !url.is_loopback() && neighbours.count() >= PEERS_PER_ADDRESS_MAX {
+            return false;
+        }
         if self.peers.len() >= PEERS_MAX && !self.drop_the_worst() {
             return false;
         }
@@ -236,6 +243,11 @@ impl PeerTable {
     /// A peer gave blocks that are not what it claimed: scored, and that tip is not fetched from it again.
     pub fn lied(&mut self, url: &PeerUrl, claim: Option<Hash>, now: UnixMicros) {
         self.misbehaved(Some(url), None, BAD_BLOCK_SCORE, now);
+        self.doubt(url, claim);
+    }
+
+    /// A tip that a peer claims and does not give: not fetched from it again.
+    pub fn doubt(&mut self, url: &PeerUrl, claim: Option<Hash>) {
         if let Some(peer) = self.peers.get_mut(url) {
             peer.bad_tip = claim.or(peer.bad_tip);
         }
@@ -263,7 +275,9 @@ impl PeerTable {
             }
             if self.addresses.len() < SCORED_ADDRESSES_MAX {
                 let entry = self.addresses.entry(address).or_insert((0, now));
-                *entry = (entry.0.saturating_add(points), now);
+                let expired = now.0.saturating_sub(entry.1.0) >= BAN_MICROS;
+                let before = if expired { 0 } else { entry.0 };
+                *entry = (before.saturating_add(points), now);
             }
         }
     }

@@ -85,6 +85,11 @@ impl PeerUrl {
         self.address().is_some_and(|address| address.is_loopback())
     }
 
+    /// Whether this URL, as our own, leads `peer` to us: a loopback address leads another machine to itself.
+    pub fn means_us_to(&self, peer: &Self) -> bool {
+        !self.is_loopback() || peer.is_loopback()
+    }
+
     /// Whether the host is an address, so that no name server can lead it elsewhere later.
     pub fn is_fixed(&self) -> bool {
         self.address().is_some()

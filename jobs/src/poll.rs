@@ -1,17 +1,15 @@
 //! `poll`: ask peers for their tips. Closes the gaps that pushes leave.
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::join_all;
 
 use crate::ports::Peers;
 use crate::task::{PollTask, Polled};
 
 /// How often the tips are asked for, in milliseconds (issue 2, "a poll of tips every 10 s").
 pub const POLL_INTERVAL_MS: u64 = 10_000;
-/// Calls under way at once.
-const CALLS_MAX: usize = 8;
 
-/// Asks the task's peers.
+/// Asks the task's peers, all at once: there are few, each call has its time limit, and one that hangs must not hold
+/// back what the others say for longer than that.
 pub async fn run<P: Peers>(task: &PollTask, peers: &P) -> Vec<Polled> {
     let mut calls = Vec::new();
     for peer in &task.peers {
@@ -23,8 +21,5 @@ pub async fn run<P: Peers>(task: &PollTask, peers: &P) -> Vec<Polled> {
             }
         });
     }
-    stream::iter(calls)
-        .buffer_unordered(CALLS_MAX)
-        .collect()
-        .await
+    join_all(calls).await
 }

@@ -186,6 +186,14 @@ pub struct Validated {
     pub full: bool,
 }
 
+impl Validated {
+    /// Whether any block was not known before.
+    pub fn brought_news(&self) -> bool {
+        let mut verdicts = self.verdicts.iter();
+        verdicts.any(|verdict| !matches!(verdict, Verdict::Known(_)))
+    }
+}
+
 /// What was made of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -194,7 +194,7 @@ impl Drop for Seat {
 }
 
 /// The address that shares are counted by: an IPv6 host commonly owns its whole /64.
-fn share_of(address: IpAddr) -> IpAddr {
+pub fn share_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))

@@ -99,7 +99,8 @@ fn move_aside(folder: &Path) -> io::Result<PathBuf> {
 /// will write its own blocks under their names one day.
 fn import(config: &Config, ledger: &Ledger<BlockStore>) -> Result<(), NodeError> {
     let progress = bar(0, "importing block files");
-    let imported = read_folder(&config.folder, &config.network, |read| {
+    let now = SystemClock.now();
+    let imported = read_folder(&config.folder, &config.network, now, |read| {
         progress.set_position(read)
     });
     progress.finish_and_clear();
@@ -124,7 +125,7 @@ fn import(config: &Config, ledger: &Ledger<BlockStore>) -> Result<(), NodeError>
         .collect();
     let failed = |reason: String| NodeError::Broken { reason };
     let admitted = ledger
-        .admit(&blocks, &Origin::Mined, SystemClock.now())
+        .admit(&blocks, &Origin::Mined, now)
         .map_err(|error| failed(error.to_string()))?;
     if admitted.full {
         return Err(failed(

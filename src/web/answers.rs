@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use warp::http::StatusCode;
 use warp::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
-use warp::reject::{MethodNotAllowed, PayloadTooLarge};
+use warp::reject::{InvalidHeader, MethodNotAllowed, PayloadTooLarge};
 use warp::reply::Response;
 use warp::{Rejection, Reply};
 
@@ -150,8 +150,11 @@ pub(super) async fn of_rejection(rejection: Rejection) -> Result<Response, Infal
             "body",
             "larger than this path takes",
         )
+    } else if let Some(header) = rejection.find::<InvalidHeader>() {
+        ApiError::bad(header.name().to_owned(), "this header is not readable text")
     } else {
-        ApiError::bad("request", format!("{rejection:?}"))
+        tracing::warn!(?rejection, "a request was refused without a reason of ours");
+        ApiError::bad("request", "cannot be read")
     };
     Ok(error.into_response())
 }

@@ -23,6 +23,8 @@ use crate::peers::PEER_HEADER;
 
 /// About how many bytes of blocks one answer holds.
 const BATCH_BYTES: usize = 4 << 20;
+/// How long a whole chain may take to be read, in milliseconds: a slow reader keeps others waiting for its turn.
+const WHOLE_CHAIN_MS: u64 = 300_000;
 /// How long a request for the whole chain waits for its turn, in milliseconds.
 const TURN_MS: u64 = 5_000;
 /// Blocks read from the store at once while a whole chain is streamed.
@@ -206,17 +208,19 @@ async fn whole_chain(node: Arc<Node>) -> Answer<Response> {
             .collect())
     })
     .await?;
-    let start = (ids.into_iter(), true, Some(permit));
+    let (start, begun) = ((ids.into_iter(), true, Some(permit)), Instant::now());
     let pieces = stream::try_unfold(start, move |(mut ids, first, permit)| {
         let node = Arc::clone(&node);
         async move {
             if permit.is_none() {
                 return Ok(None);
             }
+            if begun.elapsed() > Duration::from_millis(WHOLE_CHAIN_MS) {
+                return Err("read too slowly".to_owned());
+            }
             let (piece, ids, ended) = tokio::task::spawn_blocking(move || {
                 let mut piece = String::from(if first { "[" } else { "" });
                 let mut comma = if first { "" } else { ", " };
-                let mut bytes = 0;
                 for id in ids.by_ref().take(STREAMED_AT_ONCE) {
                     let block = node
                         .jobs
@@ -224,14 +228,12 @@ async fn whole_chain(node: Arc<Node>) -> Answer<Response> {
                         .block(id)
                         .map_err(|error| error.to_string())?
                         .to_json();
-                    bytes += block.len();
                     piece.push_str(comma);
                     piece.push_str(&block);
                     comma = ", ";
                 }
                 let ended = ids.len() == 0;
                 piece.push_str(if ended { "]" } else { "" });
-                tracing::trace!(bytes, "streamed a piece of the chain");
                 Ok::<_, String>((piece, ids, ended))
             })
             .await

@@ -13,12 +13,14 @@ use crate::poll::POLL_INTERVAL_MS;
 use crate::ports::{PeerError, PeerStatus};
 use crate::task::{
     AnnounceTask, BroadcastTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask, Task, Tip,
-    UploadTask, Uploaded, ValidateTask, Validated, Verdict,
+    TipChange, UploadTask, Uploaded, ValidateTask, Validated, Verdict,
 };
 use crate::upload::UPLOAD_BLOCKS;
 
 /// Blocks remembered with the peers that have shown them to us.
 const SEEN_BLOCKS_MAX: usize = 256;
+/// A peer's words about its network that are passed on, in characters.
+const WORDS_MAX_CHARS: usize = 200;
 /// Shortest time between two polls that an unknown parent asks for, in microseconds: random parents cost no more.
 const ORPHAN_POLL_MICROS: i64 = 1_000_000;
 
@@ -35,8 +37,8 @@ pub struct Network {
     polling: bool,
     /// The peer of the long download under way.
     syncing: Option<PeerUrl>,
-    /// Whether peers can ask us for what they lack.
-    callable: bool,
+    /// Where peers can ask us for what they lack.
+    own_url: Option<PeerUrl>,
 }
 
 impl Network {
@@ -51,17 +53,14 @@ impl Network {
             last_orphan_poll,
             polling: false,
             syncing: None,
-            callable: true,
+            own_url: None,
         }
     }
 
-    /// The network of a node that no peer can call back: it brings its peers what they lack.
+    /// The network of a node that peers reach at this URL, if at all. Those that cannot are brought what they lack.
     #[must_use]
-    pub fn uncallable(self) -> Self {
-        Self {
-            callable: false,
-            ..self
-        }
+    pub fn reached_at(self, own_url: Option<PeerUrl>) -> Self {
+        Self { own_url, ..self }
     }
 
     pub(super) fn poll_now(&mut self, commands: &mut Vec<Command>, now: UnixMicros) {
@@ -187,13 +186,12 @@ impl Network {
 
     /// Whether a peer is behind us and cannot ask us for the rest.
     fn lacks_ours(&self, answer: &Polled, tip: &Tip) -> bool {
-        let friend = self
-            .table
-            .get(&answer.peer)
-            .is_some_and(|peer| peer.kind == PeerKind::Jbc);
+        let known = self.table.get(&answer.peer);
+        let friend = known.is_some_and(|peer| peer.kind == PeerKind::Jbc);
         let behind =
             matches!(&answer.status, Ok(PeerStatus::Jbc(theirs)) if theirs.tip.work < tip.work);
-        !self.callable && friend && behind
+        let own_url = self.own_url.as_ref();
+        friend && behind && !own_url.is_some_and(|own| own.means_us_to(&answer.peer))
     }
 
     /// A peer answered a call, or did not. Says whether it should get to know us now.
@@ -222,8 +220,10 @@ impl Network {
         let Some(known) = self.table.get(peer) else {
             return introduce;
         };
-        if known.kind == PeerKind::Tutorial && known.reachable {
-            commands.push(sync(peer, None)); // it claims no tip, so its chain is looked at each time it is asked
+        // It claims no tip, so its chain is looked at each time it is asked: a long download.
+        if known.kind == PeerKind::Tutorial && known.reachable && self.syncing.is_none() {
+            commands.push(sync(peer, None));
+            self.syncing = Some(peer.clone());
         }
         if before == Some((known.reachable, known.kind)) || (before.is_none() && !known.reachable) {
             return introduce;
@@ -232,7 +232,7 @@ impl Network {
             (_, Err(reason)) => ("unreachable", reason.clone()),
             (PeerKind::Myself, _) => ("myself", String::new()),
             (PeerKind::Foreign, Ok(PeerStatus::Jbc(theirs))) => {
-                ("other network", theirs.network.description.clone())
+                ("other network", shortened(&theirs.network.description))
             }
             (PeerKind::Tutorial, _) => ("reachable", "a node of the Python tutorial".to_owned()),
             _ => ("reachable", String::new()),
@@ -291,7 +291,7 @@ impl Network {
             }
             SyncStep::OtherNetwork { theirs } => {
                 self.table.turned_foreign(&peer, now);
-                let detail = theirs.clone();
+                let detail = shortened(theirs);
                 commands.push(Command::Publish(News::Peer {
                     url: peer,
                     state: "other network",
@@ -315,7 +315,7 @@ impl Network {
         &mut self,
         task: &ValidateTask,
         validated: &Validated,
-        tip: &Tip,
+        change: Option<&TipChange>,
         now: UnixMicros,
         commands: &mut Vec<Command>,
     ) {
@@ -353,6 +353,10 @@ impl Network {
                         .lied(peer, claim.as_ref().map(|tip| tip.hash), now);
                 } else if refused {
                     self.table.caught_up(peer); // perhaps our clock is wrong: the next poll asks again
+                } else if next.is_some() && !validated.brought_news() {
+                    // It claims more and gives what we have: it would hold the download for ever.
+                    self.table.doubt(peer, claim.as_ref().map(|tip| tip.hash));
+                    return self.sync_is_over(peer);
                 }
                 match next {
                     Some(next) if !(refused || orphaned || validated.full) => {
@@ -363,7 +367,7 @@ impl Network {
             }
         }
         let more_to_come = matches!(&task.origin, Origin::Synced { next: Some(_), .. });
-        if let Some(change) = &validated.tip
+        if let Some(change) = change
             && !more_to_come
         {
             let senders = self
@@ -371,7 +375,7 @@ impl Network {
                 .iter()
                 .find(|(hash, _)| *hash == change.tip.hash)
                 .map_or(&[][..], |(_, peers)| peers);
-            let peers = self.table.to_push(&tip.hash, senders, PUSHES_MAX);
+            let peers = self.table.to_push(&change.tip.hash, senders, PUSHES_MAX);
             if !peers.is_empty() {
                 commands.push(add(Task::Broadcast(BroadcastTask {
                     block: change.block.clone(),
@@ -422,12 +426,18 @@ impl Network {
         }
         if now.0.saturating_sub(self.last_orphan_poll.0) >= ORPHAN_POLL_MICROS {
             self.last_orphan_poll = now;
-            let askable = |kind| matches!(kind, PeerKind::Jbc | PeerKind::Tutorial);
-            let peers = self
-                .table
-                .list()
-                .filter(|peer| peer.reachable && askable(peer.kind));
-            commands.extend(peers.take(PUSHES_MAX).map(|peer| sync(&peer.url, None)));
+            let reachable = |kind| {
+                let peers = self.table.list();
+                peers.filter(move |peer| peer.reachable && peer.kind == kind)
+            };
+            let nodes = reachable(PeerKind::Jbc).take(PUSHES_MAX);
+            commands.extend(nodes.map(|peer| sync(&peer.url, None)));
+            // Tutorial nodes take turns: each gives its whole chain.
+            let tutorial = reachable(PeerKind::Tutorial).min_by_key(|peer| peer.last_seen_ms);
+            if let Some(peer) = tutorial.filter(|_| self.syncing.is_none()) {
+                commands.push(sync(&peer.url, None));
+                self.syncing = Some(peer.url.clone());
+            }
         }
     }
 }
@@ -465,4 +475,13 @@ fn chance(peer: &PeerUrl, now: UnixMicros) -> u8 {
         sum.rotate_left(5) ^ u64::from(byte)
     });
     (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
+}
+
+/// A stranger's words as a log can bear them.
+fn shortened(words: &str) -> String {
+    words
+        .chars()
+        .filter(|sign| !sign.is_control())
+        .take(WORDS_MAX_CHARS)
+        .collect()
 }

@@ -113,7 +113,8 @@ fn a_block_that_breaks_a_rule_of_the_chain_is_not_written() {
     let early = child_at(&blocks[1], "new", genesis().timestamp().instant());
     assert_eq!(
         refusal(&admit(&ledger, &[early], &posted())),
-        ("median", "timestamp", true)
+        ("median", "timestamp", false),
+        "an honest tutorial node stamps the start of its search"
     );
     assert!(
         ledger

@@ -1,5 +1,6 @@
 //! What follows from what peers say and do.
 
+mod order;
 mod posts;
 mod scores;
 mod syncs;
@@ -46,7 +47,7 @@ impl Node {
     fn callable(&mut self, callable: bool) {
         let table = PeerTable::new(self.listener.peers().list().map(|peer| peer.url.clone()));
         let peers = Network::new(table, "me".to_owned(), network().fingerprint());
-        let peers = if callable { peers } else { peers.uncallable() };
+        let peers = peers.reached_at(callable.then(|| crate::fakes::remote(9)));
         let config = MiningConfig {
             lanes: 0,
             rounds: None,

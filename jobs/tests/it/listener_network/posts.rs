@@ -331,6 +331,7 @@ fn a_tutorial_node_is_asked_for_its_chain_seldom() {
                 [(remote(1), None)],
                 "it claims no tip, so its chain is looked at"
             );
+            node.synced(&remote(1), jbc_jobs::task::SyncStep::UpToDate);
             asked += 1;
             at.push(poll * 10);
         } else {

@@ -4,7 +4,7 @@ use jbc_jobs::task::{Outcome, Task, UploadTask, Uploaded};
 use jbc_jobs::upload::UPLOAD_BLOCKS;
 
 use super::{Node, friend, new_tip, ours};
-use crate::fakes::{child, genesis, remote};
+use crate::fakes::{child, genesis, local, remote};
 use jbc_jobs::task::{Origin, ValidateTask};
 
 /// A node with a block more than its peer.
@@ -44,4 +44,11 @@ fn an_upload_goes_on_while_there_may_be_more_and_ends_with_an_error() {
             .filter(|task| matches!(task, Task::Upload(_)));
         assert_eq!(uploads.count(), again);
     }
+}
+
+#[test]
+fn a_node_on_loopback_is_called_back_by_its_own_machine_only() {
+    let own = local(5000);
+    assert!(own.means_us_to(&local(5001)) && !own.means_us_to(&remote(1)));
+    assert!(remote(2).means_us_to(&local(5001)) && remote(2).means_us_to(&remote(1)));
 }
