@@ -15,12 +15,9 @@ pub fn bar(length: u64, what: impl Into<String>) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (template, bar) = match length {
-        0 => (
-            "{msg}: {human_pos} blocks, {per_sec}",
-            ProgressBar::no_length(),
-        ),
+        0 => ("{msg}: {human_pos} blocks", ProgressBar::no_length()),
         _ => (
-            "{msg} {wide_bar} {human_pos} of {human_len} blocks, {per_sec}",
+            "{msg} {wide_bar} {human_pos} of {human_len} blocks, {eta} left",
             ProgressBar::new(length),
         ),
     };

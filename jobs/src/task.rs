@@ -390,7 +390,7 @@ impl Task {
         }
     }
 
-    /// Where it runs and what goes first: a posted block before a synced batch; files and audit beside mining, before it.
+    /// Where it runs and what goes first: a posted block before a synced batch; files and audit take turns with mining.
     fn placement(&self) -> (Lane, i32) {
         match self {
             Self::Validate(task) if matches!(task.origin, Origin::Synced { .. }) => {
@@ -401,9 +401,7 @@ impl Task {
             Self::Broadcast(_) => (Lane::Io, 10),
             Self::Sync(_) => (Lane::Io, 5),
             Self::Poll(_) | Self::Announce(_) | Self::Upload(_) => (Lane::Io, 0),
-            Self::Files => (Lane::Bulk, 2),
-            Self::Audit => (Lane::Bulk, 1),
-            Self::Mine(_) => (Lane::Bulk, 0),
+            Self::Files | Self::Audit | Self::Mine(_) => (Lane::Bulk, 0),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jbc_chain::{Block, Hash, Unchecked, UnixMicros};
 use jbc_jobs::executor::Jobs;
+use jbc_jobs::files::FILES_AT_ONCE;
 use jbc_jobs::ports::Clock;
 use jbc_jobs::task::{AuditReport, MineTask, MineTemplate, Origin, Outcome, Task};
 use jbc_scheduler::{EventCode, EventMask, Scheduler, Trigger};
@@ -112,6 +113,19 @@ fn files_show_the_whole_chain_and_then_only_what_is_new() {
     assert_eq!(bench.write_files(), [0; 0], "nothing is rewritten");
     bench.admit(&branch(&blocks[4], "chain", 2));
     assert_eq!(bench.write_files(), [6, 7]);
+}
+
+#[test]
+fn files_of_a_long_chain_are_written_by_several_jobs_so_that_others_get_their_turn() {
+    let blocks = branch(&genesis(), "chain", FILES_AT_ONCE + 20);
+    let bench = Bench::new(&blocks);
+    let (_, outcome) = bench.run(Task::Files);
+    let Some(Outcome::FilesWritten { tip, written }) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(written, FILES_AT_ONCE as u64);
+    assert_eq!(tip, *blocks[FILES_AT_ONCE - 2].hash()); // the first block has a file too
+    assert_eq!(bench.write_files().len(), 21);
 }
 
 #[test]
