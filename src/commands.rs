@@ -63,7 +63,7 @@ pub fn run_to_exit(
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{name}: {error:#}");
+            eprintln!("{name}: {}", in_one_line(&error));
             if error.is::<ConfigError>() {
                 ExitCode::from(USAGE)
             } else {
@@ -71,6 +71,17 @@ pub fn run_to_exit(
             }
         }
     }
+}
+
+/// An error with its causes, each said once: many of ours name their cause themselves.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Ends with the name of the signal that asks this process to stop.
@@ -104,5 +115,19 @@ pub fn start_log(format: &str) {
     };
     if let Err(error) = started {
         eprintln!("jbc: the log did not start: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    #[test]
+    fn an_error_says_each_of_its_causes_once() {
+        let io = || std::io::Error::other("no such thing");
+        let named = anyhow::anyhow!(io()).context("cannot open x: no such thing");
+        assert_eq!(super::in_one_line(&named), "cannot open x: no such thing");
+        let unnamed = Err::<(), _>(io()).context("cannot open x").unwrap_err();
+        assert_eq!(super::in_one_line(&unnamed), "cannot open x: no such thing");
     }
 }

@@ -18,6 +18,9 @@ const FIRST_RANGE: u64 = 20_000;
 const RANGE_BOUNDS: (u64, u64) = (1_000, 1 << 32);
 /// A template older than this gets a fresh time stamp with the next range, in microseconds.
 const TEMPLATE_AGE_MICROS: i64 = 10_000_000;
+/// How long a lane that found a block waits for its verdict, in milliseconds, before it searches on: another block on the same parent
+/// would only race the first. A new tip ends the waiting at once, and a disk needs a few milliseconds.
+const VERDICT_WAIT_MS: u64 = 50;
 /// First wait after a range that failed, in milliseconds; doubled with each further one.
 const FAILURE_WAIT_MS: u64 = 100;
 /// Longest wait after ranges that failed, in milliseconds.
@@ -66,6 +69,8 @@ struct Lane {
     unmeasured: (u64, f64),
     /// Ranges that failed in a row.
     failures: u32,
+    /// The last range found a block, which is before the door now.
+    won: bool,
 }
 
 impl Mining {
@@ -126,7 +131,12 @@ impl Mining {
             let ticket = self.last_ticket;
             let state = &mut self.lanes[lane];
             (state.ticket, state.stale) = (Some(ticket), false);
-            let delay = failure_wait(state.failures);
+            let verdict = if std::mem::take(&mut state.won) {
+                Duration::from_millis(VERDICT_WAIT_MS)
+            } else {
+                Duration::ZERO
+            };
+            let delay = failure_wait(state.failures).max(verdict);
             commands.push(Command::Add {
                 task: Task::Mine(MineTask {
                     lane,
@@ -143,7 +153,7 @@ impl Mining {
     pub(super) fn retarget(&mut self, tip: Tip, data: String) {
         (self.tip, self.data, self.template) = (tip, data, None);
         for lane in &mut self.lanes {
-            (lane.stale, lane.failures) = (true, 0);
+            (lane.stale, lane.failures, lane.won) = (true, 0, false);
         }
     }
 
@@ -174,6 +184,7 @@ impl Mining {
             if !kept {
                 lane.ticket = None;
             }
+            lane.won = mined.is_some_and(|mined| mined.found.is_some());
             lane.failures = if matches!(end, End::Failed(_)) {
                 lane.failures.saturating_add(1)
             } else {

@@ -285,6 +285,35 @@ fn a_stale_winner_is_validated_and_never_re_arms_its_lane() {
 }
 
 #[test]
+fn a_lane_that_found_a_block_waits_for_the_verdict_and_a_new_tip_ends_the_waiting() {
+    let (mut miner, armed) = Miner::start(1, None);
+    let range = only(armed);
+    let outcome = Outcome::Mined(Mined {
+        searched: 1,
+        found: Some(range.template.parts.block(range.nonces.start)),
+    });
+    let delays = |commands: &[Command]| -> Vec<bool> {
+        let wait = |command: &Command| match command {
+            Command::Add {
+                task: Task::Mine(_),
+                delay,
+            } => Some(!delay.is_zero()),
+            _ => None,
+        };
+        commands.iter().filter_map(wait).collect()
+    };
+    let commands = miner.end(&range, End::Done(&outcome), Duration::from_millis(3));
+    assert_eq!(delays(&commands), [true]);
+    let waiting = only(ranges(&commands));
+    let commands = miner.new_tip();
+    assert_eq!(delays(&commands), [false]);
+    let next = only(ranges(&commands));
+    let commands = miner.end(&next, End::Done(&searched(&next)), Duration::from_millis(3));
+    assert_eq!(delays(&commands), [false]);
+    assert!(waiting.ticket < next.ticket);
+}
+
+#[test]
 fn a_new_tip_replaces_every_range_at_once() {
     let (mut miner, armed) = Miner::start(3, None);
     let replaced = ranges(&miner.new_tip());
