@@ -31,7 +31,7 @@ use crate::peers::HttpPeers;
 use crate::store::OpenError;
 use crate::web::{self, ApiError, RateLimit};
 
-pub use folder::NodeFile;
+pub use folder::{NODE_FILE, NodeFile, TOKEN_FILE};
 pub use open::OpenedFolder;
 
 /// Blocks one address may post a second, and at once: far above an honest node's, far below what costs us hashing.

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use crate::store::replace_file;
 
 /// File name of the token.
-pub(super) const TOKEN_FILE: &str = "token";
+pub const TOKEN_FILE: &str = "token";
 /// File name of the note.
-pub(super) const NODE_FILE: &str = "node.json";
+pub const NODE_FILE: &str = "node.json";
 /// Readable and writable by the owner alone.
 const OWNER_ONLY: u32 = 0o600;
 

@@ -7,15 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::client::NodeClient;
+use crate::node::{NODE_FILE, NodeFile, TOKEN_FILE};
 
-/// Where a node says that it runs.
-const NODE_FILE: &str = "node.json";
-/// What steers it.
-const TOKEN_FILE: &str = "token";
 /// Where people put the token of another machine's node.
 const TOKEN_VARIABLE: &str = "JBC_TOKEN";
 
@@ -24,13 +20,6 @@ const TOKEN_VARIABLE: &str = "JBC_TOKEN";
 pub(super) struct LocalNode {
     pub(super) client: NodeClient,
     pub(super) folder: PathBuf,
-}
-
-/// `node.json`.
-#[derive(Debug, Deserialize)]
-struct Note {
-    url: Option<String>, // a miner that serves nobody has none
-    node_id: String,
 }
 
 /// What a folder says of its node, not asked yet.
@@ -113,8 +102,8 @@ fn claims(data_dir: &Path) -> Vec<Claim> {
 
 fn claim(folder: PathBuf) -> Option<Claim> {
     let text = fs::read(folder.join(NODE_FILE)).ok()?;
-    let note: Note = serde_json::from_slice(&text).ok()?;
-    let client = NodeClient::new(&note.url?).ok()?;
+    let note: NodeFile = serde_json::from_slice(&text).ok()?;
+    let client = NodeClient::new(note.url?.as_str()).ok()?;
     Some(Claim {
         node: LocalNode { client, folder },
         node_id: note.node_id,
