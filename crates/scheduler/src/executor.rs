@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::cancel::CancelToken;
 use crate::ids::JobId;
+use crate::store::StoredTask;
 
 /// A boxed future, the shape of [`Executor::run_io`]'s answer (the same type as the one of `futures-util`).
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -38,6 +39,22 @@ pub trait Executor: Send + Sync + Sized + 'static {
     ) -> BoxFuture<'static, Result<Self::Output, JobError>> {
         let _ = (task, ctx);
         Box::pin(async { Err(JobError::from("no io jobs here")) })
+    }
+
+    /// A task as data, for a [`JobStore`](crate::JobStore); `None` if tasks like it are not kept.
+    ///
+    /// The default keeps none.
+    fn store(&self, task: &Self::Task) -> Option<StoredTask> {
+        let _ = task;
+        None
+    }
+
+    /// The task that [`store`](Self::store) made this data of, maybe in an earlier process and by an older version.
+    ///
+    /// # Errors
+    /// If this program knows no such kind, or the arguments are not what it needs. The job then stays in the store.
+    fn restore(&self, task: &StoredTask) -> Result<Self::Task, JobError> {
+        Err(JobError::from(format!("no kind {:?} here", task.kind)))
     }
 }
 

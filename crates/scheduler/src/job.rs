@@ -64,6 +64,47 @@ pub enum Added {
     AlreadyThere,
 }
 
+/// How a job that failed is tried again: after `wait`, then twice that, and so on, each at most `max_wait`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// How many runs there may be for one time of the job, the first among them; 0 counts as 1.
+    pub max_attempts: u32,
+    /// The wait after the first failure.
+    pub wait: Duration,
+    /// The longest wait.
+    pub max_wait: Duration,
+}
+
+impl Retry {
+    /// So many attempts, the first wait a second and the longest five minutes.
+    #[must_use]
+    pub fn attempts(max_attempts: u32) -> Self {
+        Self {
+            max_attempts,
+            wait: Duration::from_secs(1),
+            max_wait: Duration::from_secs(300),
+        }
+    }
+
+    /// Sets the first and the longest wait.
+    #[must_use]
+    pub fn waits(mut self, wait: Duration, max_wait: Duration) -> Self {
+        (self.wait, self.max_wait) = (wait, max_wait);
+        self
+    }
+
+    /// The wait after so many failures in a row; `None` if that was the last attempt.
+    #[must_use]
+    pub fn wait_after(&self, failures: u32) -> Option<Duration> {
+        if failures >= self.max_attempts {
+            return None;
+        }
+        let doublings = failures.saturating_sub(1).min(31);
+        Some(self.wait.saturating_mul(1 << doublings).min(self.max_wait))
+    }
+}
+
 /// A job to add. The builder methods say what differs from the defaults: [`Lane::Prompt`], priority 0, run now, once;
 /// an id that exists is an error; never too late to run; missed runs coalesce; one run at a time.
 #[derive(Debug)]

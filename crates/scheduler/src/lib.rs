@@ -80,6 +80,7 @@ mod print;
 mod queue;
 mod runner;
 mod scheduler;
+mod store;
 mod timer;
 mod trigger;
 mod workers;
@@ -92,10 +93,13 @@ pub use event::{Event, EventCode, EventMask, SchedulerEvent};
 pub use executor::{BoxFuture, Executor, JobError, RunContext};
 pub use ids::JobId;
 pub use info::{JobInfo, JobState, RunInfo, RunOutcome, RunRecord};
-pub use job::{Added, ConflictPolicy, JobSpec, Lane, Modification};
+pub use job::{Added, ConflictPolicy, JobSpec, Lane, Modification, Retry};
 pub use listeners::{ListenerId, Received, Subscription};
 pub use print::format_jobs;
 pub use scheduler::Scheduler;
+pub use store::{
+    DamagedRow, DeadJob, JobStore, StoreChange, StoreError, Stored, StoredJob, StoredTask,
+};
 pub use trigger::Trigger;
 
 /// What a panic said.

@@ -1,0 +1,152 @@
+//! What outlives the process: the jobs that a program marked durable, the dead ones, and which ids are paused.
+//!
+//! The scheduler writes the state that a job has *now*, not the steps that led to it, so a store holds no log: the last
+//! write of an id is the whole truth about it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::JobId;
+use crate::job::{Lane, Retry};
+use crate::trigger::Trigger;
+
+/// Keeps durable jobs while no process runs. One scheduler writes it at a time, from one thread at a time.
+pub trait JobStore: Send + Sync + 'static {
+    /// A name for people and for `JOBSTORE_ADDED`: `memory`, the path of a file.
+    fn name(&self) -> &str;
+
+    /// Everything that is kept.
+    ///
+    /// # Errors
+    /// If the store cannot be read at all. A row that cannot be read is no error: it is in [`Stored::damaged`].
+    fn load(&self) -> Result<Stored, StoreError>;
+
+    /// Makes all of these changes in this order, or none of them. They are durable when it returns.
+    ///
+    /// # Errors
+    /// If nothing was written.
+    fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError>;
+}
+
+/// The contents of a store.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stored {
+    /// Jobs that are to run, by id.
+    pub jobs: Vec<StoredJob>,
+    /// Jobs that failed for good, oldest first.
+    pub dead: Vec<DeadJob>,
+    /// Ids of jobs that are not durable themselves, but were paused: a job that comes under one of them is paused.
+    pub paused: Vec<JobId>,
+    /// Rows that could not be read. They stay in the store.
+    pub damaged: Vec<DamagedRow>,
+}
+
+/// A row that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedRow {
+    /// Where it is: `jobs/audit`.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// One change of a store.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StoreChange {
+    /// Keeps this job, in the place of one of the same id.
+    PutJob(Box<StoredJob>),
+    /// Forgets a job. Forgetting one that is not there is nothing.
+    DeleteJob(JobId),
+    /// Keeps this dead job, in the place of one of the same id.
+    PutDead(Box<DeadJob>),
+    /// Forgets a dead job.
+    DeleteDead(JobId),
+    /// Keeps that this id is paused.
+    PutPause(JobId),
+    /// Forgets that this id is paused.
+    DeletePause(JobId),
+}
+
+/// A store that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("job store {store}: cannot {action}: {reason}")]
+pub struct StoreError {
+    /// Which store.
+    pub store: String,
+    /// What it was to do: `open`, `read`, `write`.
+    pub action: &'static str,
+    /// What the system said.
+    pub reason: String,
+}
+
+/// A task as data: the name of its kind, and what that kind needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredTask {
+    /// The name under which the program knows what to do.
+    pub kind: Cow<'static, str>,
+    /// The arguments, as JSON.
+    pub args: Value,
+}
+
+/// A job as a store keeps it. Times are microseconds since the Unix epoch, since only the wall clock outlives a process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredJob {
+    /// Its id.
+    pub id: JobId,
+    /// Its kind, for people.
+    pub name: Cow<'static, str>,
+    /// What to do.
+    pub task: StoredTask,
+    /// Where it runs.
+    pub lane: Lane,
+    /// Higher first.
+    pub priority: i32,
+    /// When it runs.
+    pub trigger: Trigger,
+    /// When it was added or rescheduled: what its trigger counts from.
+    pub anchor_us: u64,
+    /// By how much at most each of its times is delayed, in microseconds.
+    pub jitter_us: u64,
+    /// How late it may start, in microseconds; `None` is any.
+    pub misfire_grace_us: Option<u64>,
+    /// Whether runs that have become due together are one.
+    pub coalesce: bool,
+    /// How many runs may go on at a time.
+    pub max_instances: u32,
+    /// How long a run may take, in microseconds; `None` is any.
+    pub timeout_us: Option<u64>,
+    /// How often it is tried again.
+    pub retry: Option<Retry>,
+    /// Its tags.
+    pub tags: Vec<Cow<'static, str>>,
+    /// Whether it waits to be resumed.
+    pub paused: bool,
+    /// How often the run that is owed has failed.
+    pub failures: u32,
+    /// Times that have come and whose runs have not ended: they are owed.
+    pub owed_us: Vec<u64>,
+    /// The first time that has not come.
+    pub next_us: Option<u64>,
+}
+
+/// A job that failed as often as it may.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadJob {
+    /// Its id.
+    pub id: JobId,
+    /// Its kind, for people.
+    pub name: Cow<'static, str>,
+    /// How often it failed.
+    pub failures: u32,
+    /// What its body said the last time.
+    pub error: String,
+    /// When it failed for the last time, in Unix milliseconds.
+    pub died_at: u64,
+    /// The job as it was, to be requeued after a restart; `None` for one that was not durable.
+    pub job: Option<Box<StoredJob>>,
+}
