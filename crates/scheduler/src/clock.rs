@@ -11,6 +11,21 @@ pub(crate) struct Now {
     pub(crate) wall_us: u64,
 }
 
+impl Now {
+    /// What both clocks showed so long ago.
+    pub(crate) fn earlier(self, us: u64) -> Self {
+        Self {
+            mono_us: self.mono_us.saturating_sub(us),
+            wall_us: self.wall_us.saturating_sub(us),
+        }
+    }
+
+    /// So long from now by the monotonic clock.
+    pub(crate) fn after(self, us: u64) -> Due {
+        Due::Mono(self.mono_us.saturating_add(us))
+    }
+}
+
 /// When something is due, on the clock it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
@@ -19,6 +34,14 @@ pub(crate) enum Due {
 }
 
 impl Due {
+    /// The same, so much later.
+    pub(crate) fn later(self, delay_us: u64) -> Self {
+        match self {
+            Self::Mono(at) => Self::Mono(at.saturating_add(delay_us)),
+            Self::Wall(at) => Self::Wall(at.saturating_add(delay_us)),
+        }
+    }
+
     /// Microseconds until then; 0 if it has come.
     pub(crate) fn wait_us(self, now: Now) -> u64 {
         match self {

@@ -1,19 +1,25 @@
 //! How a scheduler ends.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::event::EventCode;
 use crate::executor::Executor;
 use crate::ids::JobId;
+use crate::job::Lane;
+use crate::runner::State;
 use crate::scheduler::Scheduler;
+use crate::sync::thread::{self, JoinHandle};
 
 /// What a drain found and left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrainReport {
     /// Jobs that waited for a worker or for their time, and will not run (again).
     pub dropped: usize,
+    /// Jobs that a store keeps: they go on when a scheduler starts with it.
+    pub stored: usize,
+    /// Runs that went on and ended by themselves before they were asked to stop.
+    pub finished: usize,
     /// Runs that went on and were asked to stop.
     pub cancelled: usize,
     /// Jobs whose runs did not end within the limit: they ignored their token. One entry for each run.
@@ -42,20 +48,28 @@ impl<E: Executor> Scheduler<E> {
     /// thread it is on.
     #[must_use = "the report says whether something was left running"]
     pub fn drain(&self, limit: Duration) -> DrainReport {
+        self.drain_gently(Duration::ZERO, limit)
+    }
+
+    /// As [`drain`](Self::drain), but the runs that go on have the time `patience` to end by themselves before they are
+    /// asked to stop; `limit` is counted from then on.
+    #[must_use = "the report says whether something was left running"]
+    pub fn drain_gently(&self, patience: Duration, limit: Duration) -> DrainReport {
         let start = Instant::now();
-        let (dropped, cancelled) = self.shared.close();
-        let me = std::thread::current().id();
+        let (dropped, stored) = self.shared.close();
+        let running = self.shared.lock().queue.running();
+        let me = thread::current().id();
+        self.wait_while(patience, |state| state.queue.running() > 0);
+        let cancelled = self.shared.stop_all();
         let mut state = self.shared.lock();
         let (mine, threads): (Vec<JoinHandle<()>>, _) = std::mem::take(&mut state.threads)
             .into_iter()
             .partition(|thread| thread.thread().id() == me);
-        while state.alive > mine.len() || state.queue.running() > 0 {
-            let left = limit.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                break;
-            }
-            state = self.shared.wait(&self.shared.ended, state, left);
-        }
+        drop(state);
+        self.wait_while(limit, |state| {
+            state.alive > mine.len() || state.queue.running() > 0
+        });
+        let state = self.shared.lock();
         let ignored = state.queue.running_ids();
         let all_ended = state.alive <= mine.len();
         let listeners = Arc::clone(&state.listeners);
@@ -71,15 +85,44 @@ impl<E: Executor> Scheduler<E> {
                 left += 1;
             }
         }
-        self.shared.announce(EventCode::SchedulerShutdown);
+        // The last word of the durable jobs, if a write failed before.
+        let _ = self.shared.write();
+        self.announce_end();
         listeners.close_feeds();
         DrainReport {
             dropped,
+            stored,
+            finished: running.saturating_sub(cancelled),
             cancelled,
             ignored,
             joined,
             left,
             elapsed: start.elapsed(),
+        }
+    }
+
+    fn wait_while(&self, limit: Duration, goes_on: impl Fn(&State<E>) -> bool) {
+        let start = Instant::now();
+        let mut state = self.shared.lock();
+        while goes_on(&state) {
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            state = self.shared.wait(&self.shared.ended, state, left);
+        }
+    }
+
+    fn announce_end(&self) {
+        let shared = &self.shared;
+        shared.announce(EventCode::SchedulerShutdown, None);
+        for lane in [Lane::Prompt, Lane::Bulk, Lane::Io] {
+            if lane != Lane::Io || shared.tokio.is_some() {
+                shared.announce(EventCode::ExecutorRemoved, Some(&lane.to_string()));
+            }
+        }
+        if let Some(keeper) = &shared.keeper {
+            shared.announce(EventCode::JobstoreRemoved, Some(keeper.store.name()));
         }
     }
 

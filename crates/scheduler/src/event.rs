@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::clock::system_time;
 use crate::executor::Executor;
 use crate::ids::JobId;
 
@@ -71,8 +72,18 @@ events! {
     JobPaused JOB_PAUSED 14;
     /// A paused job was resumed.
     JobResumed JOB_RESUMED 15;
-    /// A run ignores its token. Reserved: nothing sends it yet.
+    /// A run was asked to stop, or took longer than it may, and goes on all the same.
     JobStuck JOB_STUCK 16;
+    /// A job has failed as often as it may, and lies in the dead list.
+    JobDead JOB_DEAD 17;
+    /// A pool of workers has started: one for each lane.
+    ExecutorAdded EXECUTOR_ADDED 18;
+    /// A pool of workers has ended.
+    ExecutorRemoved EXECUTOR_REMOVED 19;
+    /// A store keeps the durable jobs.
+    JobstoreAdded JOBSTORE_ADDED 20;
+    /// The store is let go.
+    JobstoreRemoved JOBSTORE_REMOVED 21;
 }
 
 impl EventCode {
@@ -143,8 +154,32 @@ pub struct Event<E: Executor> {
     pub output: Option<Arc<E::Output>>,
     /// Why it failed: with `JOB_ERROR`, for a panic its text, and with `JOB_CANCELLED` if the body returned an error.
     pub error: Option<String>,
-    /// Whether a job of this id exists after this: paused, recurring, or replaced by a newer one.
+    /// Whether a job of this id exists after this: paused, recurring, to be tried again, or replaced by a newer one.
     pub kept: bool,
+    /// How often the job has failed in a row, this time among them.
+    pub failures: u32,
+    /// With `JOB_ERROR`: when the job is tried again.
+    pub retry_at: Option<SystemTime>,
+}
+
+impl<E: Executor> Event<E> {
+    /// One that says no more than what and when.
+    pub(crate) fn new(code: EventCode, job_id: JobId, task: Arc<E::Task>, wall_us: u64) -> Self {
+        Self {
+            code,
+            job_id,
+            name: Cow::Borrowed(""),
+            run_id: None,
+            at: system_time(wall_us),
+            task,
+            elapsed: None,
+            output: None,
+            error: None,
+            kept: true,
+            failures: 0,
+            retry_at: None,
+        }
+    }
 }
 
 impl<E: Executor> Clone for Event<E> {
@@ -160,6 +195,8 @@ impl<E: Executor> Clone for Event<E> {
             output: self.output.clone(),
             error: self.error.clone(),
             kept: self.kept,
+            failures: self.failures,
+            retry_at: self.retry_at,
         }
     }
 }
@@ -174,15 +211,18 @@ impl<E: Executor> fmt::Debug for Event<E> {
             .field("elapsed", &self.elapsed)
             .field("error", &self.error)
             .field("kept", &self.kept)
+            .field("failures", &self.failures)
             .finish_non_exhaustive()
     }
 }
 
 /// Something that happened to the scheduler as a whole; it is about no job, so it has listeners of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchedulerEvent {
-    /// What happened; one of the `SCHEDULER_…` codes or `ALL_JOBS_REMOVED`.
+    /// What happened; one of the `SCHEDULER_…`, `EXECUTOR_…` or `JOBSTORE_…` codes, or `ALL_JOBS_REMOVED`.
     pub code: EventCode,
+    /// Which pool or store, as APScheduler's `alias`: a lane's name, a store's name.
+    pub alias: Option<String>,
     /// When, by the wall clock.
     pub at: SystemTime,
 }

@@ -1,4 +1,4 @@
-//! The runs that have ended, as many as fit.
+//! The runs that have ended, as many as fit and as long as they matter.
 
 use std::collections::VecDeque;
 
@@ -9,13 +9,15 @@ use crate::info::RunRecord;
 pub(crate) struct History {
     records: VecDeque<RunRecord>,
     limit: usize,
+    age_ms: u64,
 }
 
 impl History {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, age_us: u64) -> Self {
         Self {
             records: VecDeque::new(),
             limit,
+            age_ms: age_us / 1_000,
         }
     }
 
@@ -23,14 +25,25 @@ impl History {
         if self.limit == 0 {
             return;
         }
-        if self.records.len() == self.limit {
-            self.records.pop_front();
+        // Two of the old for one of the new, so that old ones go without a pass over all.
+        for _ in 0..2 {
+            if self.records.len() == self.limit || self.is_first_too_old(record.finished_at) {
+                self.records.pop_front();
+            }
         }
         self.records.push_back(record);
     }
 
+    fn is_first_too_old(&self, now_ms: u64) -> bool {
+        let first = self.records.front();
+        first.is_some_and(|first| now_ms.saturating_sub(first.finished_at) > self.age_ms)
+    }
+
     /// All of them, newest last.
-    pub(crate) fn list(&self) -> Vec<RunRecord> {
+    pub(crate) fn list(&mut self, now_ms: u64) -> Vec<RunRecord> {
+        while self.is_first_too_old(now_ms) {
+            self.records.pop_front();
+        }
         self.records.iter().cloned().collect()
     }
 }

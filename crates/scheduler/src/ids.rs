@@ -5,9 +5,12 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
+
+use crate::clock::micros;
 
 /// The name of a job, readable and chosen by who adds it: `mining`, `sync`, `validate:0f3a…`.
 ///
@@ -84,6 +87,8 @@ impl Serialize for JobId {
     }
 }
 
+/// The scheduler's randomness, from one seed: jitter, and the ids of runs.
+///
 /// Makes the ids of runs: UUID version 7 (RFC 9562, section 5.7), in the order of their making also within a
 /// millisecond. A generator of its own because asking the kernel for random bytes costs more than starting a run.
 pub(crate) struct RunIds {
@@ -124,6 +129,14 @@ impl RunIds {
         tail[..2].copy_from_slice(&self.counter.to_be_bytes());
         tail[2..].copy_from_slice(&self.random().to_be_bytes());
         uuid::Builder::from_unix_timestamp_millis(self.last_ms, &tail).into_uuid()
+    }
+
+    /// A random part of a span, in microseconds.
+    pub(crate) fn random_to(&mut self, span: Duration) -> u64 {
+        match micros(span) {
+            0 => 0,
+            span_us => self.random() % span_us.saturating_add(1),
+        }
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014): ids need to be distinct, not secret.

@@ -69,6 +69,18 @@ pub struct JobInfo {
     pub coalesce: bool,
     /// How late a run may start, in milliseconds; `None` is any.
     pub misfire_grace_time_ms: Option<u64>,
+    /// How long a run may take, in milliseconds; `None` is any.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// How often it has failed in a row, and is tried again.
+    #[serde(default)]
+    pub failures: u32,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Vec<Cow<'static, str>>,
+    /// Whether it outlives the process.
+    #[serde(default)]
+    pub durable: bool,
 }
 
 /// A run that goes on.
@@ -80,6 +92,14 @@ pub struct RunInfo {
     pub started_at: u64,
     /// What its body says of its progress.
     pub progress: Option<String>,
+    /// Which attempt it is, from 1 on.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
+}
+
+/// What a run is that says nothing of attempts.
+fn first_attempt() -> u32 {
+    1
 }
 
 /// How a run ended.
@@ -138,4 +158,7 @@ pub struct RunRecord {
     pub finished_at: u64,
     /// How long it ran, in microseconds by the monotonic clock; `None` if it never did.
     pub elapsed_us: Option<u64>,
+    /// Which attempt it was, from 1 on.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
 }

@@ -7,10 +7,10 @@ use std::task::Poll;
 
 use crate::executor::{BoxFuture, Executor, JobError, RunContext};
 use crate::queue::Started;
-use crate::runner::{Deliver, Shared, panicked};
+use crate::runner::{Shared, panicked};
 
 /// Runs the body on tokio; its listeners run on a worker.
-pub(crate) fn spawn<E: Executor>(shared: &Arc<Shared<E>>, started: Started<E::Task>) {
+pub(crate) fn spawn<E: Executor>(shared: &Arc<Shared<E>>, started: Started<E>) {
     let Started { run, task, context } = started;
     let guard = Guard {
         shared: Arc::clone(shared),
@@ -43,10 +43,20 @@ async fn caught<O>(mut body: BoxFuture<'static, Result<O, JobError>>) -> Result<
     .await
 }
 
+/// Tells the scheduler; tokio's threads wait for no listener and no disk.
+fn end<E: Executor>(
+    shared: &Arc<Shared<E>>,
+    run: usize,
+    context: &RunContext,
+    result: Result<E::Output, JobError>,
+) {
+    shared.end(run, context, result, None);
+}
+
 /// Ends the run even if the runtime is shut down under it: otherwise its job would be running for ever.
 struct Guard<E: Executor> {
     shared: Arc<Shared<E>>,
-    run: u64,
+    run: usize,
     context: RunContext,
     ended: bool,
 }
@@ -54,8 +64,7 @@ struct Guard<E: Executor> {
 impl<E: Executor> Guard<E> {
     fn end(mut self, result: Result<E::Output, JobError>) {
         self.ended = true;
-        self.shared
-            .end(self.run, &self.context, result, Deliver::OnWorker);
+        end(&self.shared, self.run, &self.context, result);
     }
 }
 
@@ -63,8 +72,7 @@ impl<E: Executor> Drop for Guard<E> {
     fn drop(&mut self) {
         if !self.ended {
             let error = JobError::from("the tokio runtime ended before the job did");
-            self.shared
-                .end(self.run, &self.context, Err(error), Deliver::OnWorker);
+            end(&self.shared, self.run, &self.context, Err(error));
         }
     }
 }

@@ -51,6 +51,9 @@ pub enum ConflictPolicy {
     Replace,
     /// Leaves the old one and answers [`Added::AlreadyThere`].
     DoNothing,
+    /// For jobs that a program adds at each start: as [`Replace`](Self::Replace) if the trigger is another one. If it is
+    /// the same, the job is modified instead: its times, its pause, its runs and what it owes from before stay.
+    Refresh,
 }
 
 /// What `add_job` did.
@@ -62,6 +65,8 @@ pub enum Added {
     Replaced,
     /// One of the same id exists and stays as it is.
     AlreadyThere,
+    /// One of the same id and trigger existed; it goes on with what is new.
+    Refreshed,
 }
 
 /// How a job that failed is tried again: after `wait`, then twice that, and so on, each at most `max_wait`.
@@ -106,7 +111,8 @@ impl Retry {
 }
 
 /// A job to add. The builder methods say what differs from the defaults: [`Lane::Prompt`], priority 0, run now, once;
-/// an id that exists is an error; never too late to run; missed runs coalesce; one run at a time.
+/// an id that exists is an error; never too late to run; missed runs coalesce; one run at a time, as long as it takes;
+/// a failure is final; forgotten with the process.
 #[derive(Debug)]
 pub struct JobSpec<T> {
     /// Its id, unique among the jobs that exist.
@@ -130,6 +136,19 @@ pub struct JobSpec<T> {
     /// How many runs of it may go on at a time, at least 1. A time that comes while so many run is skipped with
     /// `JOB_MAX_INSTANCES`.
     pub max_instances: u32,
+    /// Each time is delayed by a random part of this, so that jobs of one time do not start at once. An interval keeps
+    /// its grid. Retries are delayed too.
+    pub jitter: Duration,
+    /// How long a run may take. After that it is asked to stop and counts as failed; if it ignores that, `JOB_STUCK`
+    /// says so.
+    pub timeout: Option<Duration>,
+    /// How it is tried again when it fails; `None` gives up at once. One that has failed as often as it may lies in the
+    /// dead list.
+    pub retry: Option<Retry>,
+    /// For finding jobs that belong together.
+    pub tags: Vec<Cow<'static, str>>,
+    /// Whether it outlives the process, in the scheduler's store.
+    pub durable: bool,
 }
 
 impl<T> JobSpec<T> {
@@ -150,6 +169,11 @@ impl<T> JobSpec<T> {
             misfire_grace_time: None,
             coalesce: true,
             max_instances: 1,
+            jitter: Duration::ZERO,
+            timeout: None,
+            retry: None,
+            tags: Vec::new(),
+            durable: false,
         }
     }
 
@@ -201,6 +225,41 @@ impl<T> JobSpec<T> {
         self.max_instances = max_instances;
         self
     }
+
+    /// Sets [`jitter`](Self::jitter).
+    #[must_use]
+    pub fn jitter(mut self, jitter: Duration) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Sets [`timeout`](Self::timeout).
+    #[must_use]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets [`retry`](Self::retry).
+    #[must_use]
+    pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> Self {
+        self.retry = retry.into();
+        self
+    }
+
+    /// Adds a [tag](Self::tags).
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<Cow<'static, str>>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Sets [`durable`](Self::durable).
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
 }
 
 impl<T> Clone for JobSpec<T> {
@@ -216,6 +275,11 @@ impl<T> Clone for JobSpec<T> {
             misfire_grace_time: self.misfire_grace_time,
             coalesce: self.coalesce,
             max_instances: self.max_instances,
+            jitter: self.jitter,
+            timeout: self.timeout,
+            retry: self.retry,
+            tags: self.tags.clone(),
+            durable: self.durable,
         }
     }
 }
@@ -235,6 +299,12 @@ pub struct Modification<T> {
     pub coalesce: Option<bool>,
     /// New task, from the next run on.
     pub task: Option<Arc<T>>,
+    /// New limit of a run's time, from the next run on; `Some(None)` takes the limit away.
+    pub timeout: Option<Option<Duration>>,
+    /// New rule for failures; `Some(None)` gives up at once.
+    pub retry: Option<Option<Retry>>,
+    /// New tags, in the place of all old ones.
+    pub tags: Option<Vec<Cow<'static, str>>>,
 }
 
 impl<T> Default for Modification<T> {
@@ -246,6 +316,9 @@ impl<T> Default for Modification<T> {
             misfire_grace_time: None,
             coalesce: None,
             task: None,
+            timeout: None,
+            retry: None,
+            tags: None,
         }
     }
 }

@@ -75,12 +75,17 @@ mod ids;
 mod info;
 mod io;
 mod job;
+mod keeper;
 mod listeners;
+mod mailbox;
 mod print;
 mod queue;
 mod runner;
 mod scheduler;
+mod sleepers;
 mod store;
+mod sync;
+mod teller;
 mod timer;
 mod trigger;
 mod workers;
@@ -98,7 +103,7 @@ pub use listeners::{ListenerId, Received, Subscription};
 pub use print::format_jobs;
 pub use scheduler::Scheduler;
 pub use store::{
-    DamagedRow, DeadJob, JobStore, StoreChange, StoreError, Stored, StoredJob, StoredTask,
+    DamagedRow, DeadJob, JobStore, StoreChange, StoreError, Stored, StoredJob, StoredTask, Unattached,
 };
 pub use trigger::Trigger;
 

@@ -1,22 +1,29 @@
 //! Those who want to know: closures called where the event happens, and bounded feeds for async readers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use crate::event::{Event, EventCode, EventMask, SchedulerEvent};
+use crate::event::{Event, EventMask, SchedulerEvent};
 use crate::executor::Executor;
-use crate::ids::JobId;
 use crate::panic_text;
 use crate::runner::Shared;
 use crate::scheduler::Scheduler;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Names a listener to [`Scheduler::remove_listener`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ListenerId(pub(crate) u64);
+
+impl ListenerId {
+    /// Of a listener of the builder's, which is there as long as the scheduler.
+    pub(crate) fn of_builder() -> Self {
+        Self(0)
+    }
+}
 
 type JobListener<E> = dyn Fn(&Event<E>, &Scheduler<E>) + Send + Sync;
 type SchedulerListener = dyn Fn(&SchedulerEvent) + Send + Sync;
@@ -80,12 +87,13 @@ impl<E: Executor> Listeners<E> {
         Self { entries, wanted }
     }
 
-    pub(crate) fn want(&self, code: EventCode) -> bool {
-        self.wanted.contains(code)
+    pub(crate) fn wanted(&self) -> EventMask {
+        self.wanted
     }
 
     /// Tells everyone. A listener that panics is logged and harms nobody.
-    pub(crate) fn tell(&self, event: &Arc<Event<E>>, scheduler: &Scheduler<E>) {
+    pub(crate) fn tell(&self, event: &Event<E>, scheduler: &Scheduler<E>) {
+        let mut kept: Option<Arc<Event<E>>> = None;
         for (_, mask, sink) in &self.entries {
             if !mask.contains(event.code) {
                 continue;
@@ -97,7 +105,10 @@ impl<E: Executor> Listeners<E> {
                         tracing::error!(job_id = %event.job_id, code = %event.code, reason, "a listener panicked");
                     }
                 }
-                Sink::Feed(feed) => feed.push(Arc::clone(event)),
+                Sink::Feed(feed) => {
+                    let event = kept.get_or_insert_with(|| Arc::new(event.clone()));
+                    feed.push(Arc::clone(event));
+                }
                 Sink::CallOverall(_) => {}
             }
         }
@@ -122,35 +133,6 @@ impl<E: Executor> Listeners<E> {
                 feed.close();
             }
         }
-    }
-}
-
-/// Events under way, by job. While a thread delivers an event of a job, later events of that job wait here, and that
-/// thread delivers them too: so the events of a job arrive in order although they happen on many threads.
-pub(crate) struct Outbox<E: Executor>(HashMap<JobId, VecDeque<Arc<Event<E>>>>);
-
-impl<E: Executor> Outbox<E> {
-    pub(crate) fn new() -> Self {
-        Self(HashMap::new())
-    }
-
-    /// Gives the event back if the caller is to deliver it, and keeps it if another thread will.
-    pub(crate) fn begin(&mut self, event: Arc<Event<E>>) -> Option<Arc<Event<E>>> {
-        if let Some(waiting) = self.0.get_mut(&event.job_id) {
-            waiting.push_back(event);
-            return None;
-        }
-        self.0.insert(event.job_id.clone(), VecDeque::new());
-        Some(event)
-    }
-
-    /// The event to deliver after one of that job, by the same thread.
-    pub(crate) fn next(&mut self, id: &JobId) -> Option<Arc<Event<E>>> {
-        let next = self.0.get_mut(id)?.pop_front();
-        if next.is_none() {
-            self.0.remove(id);
-        }
-        next
     }
 }
 

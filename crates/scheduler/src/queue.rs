@@ -1,33 +1,43 @@
 //! The scheduler as a state machine without threads, timers or sockets: every method takes what happened and when, changes
 //! the state, and leaves in [`Effects`] what the world is to do about it.
 
+mod adding;
 mod agenda;
 mod changes;
+mod dead;
+mod durable;
+mod failures;
 mod job;
 mod runs;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::iter::Chain;
 use std::sync::Arc;
+use std::{option, vec};
 
-use uuid::Uuid;
+use slab::Slab;
 
+pub(crate) use self::adding::{NewJob, Prepared, PreparedJob};
 pub(crate) use self::agenda::CronCommand;
 pub(crate) use self::job::Started;
+pub(crate) use self::runs::Ended;
 
-use self::agenda::Agenda;
-use self::job::{Job, Run};
+use self::agenda::{Agenda, Seat, Watch};
+use self::dead::DeadList;
+use self::durable::Ledger;
+use self::job::{Job, Run, Stop};
 use crate::cancel::CancelToken;
 use crate::clock::Now;
-use crate::error::AddError;
-use crate::event::EventCode;
+use crate::error::JobLookupError;
+use crate::event::{Event, EventCode, EventMask};
+use crate::executor::Executor;
 use crate::history::History;
 use crate::ids::{JobId, RunIds};
-use crate::job::{Added, ConflictPolicy, JobSpec, Lane};
-use crate::trigger::{Schedule, Trigger};
+use crate::job::Lane;
+use crate::mailbox::{Letter, Mailbox};
 
 /// How much of everything there may be.
 #[derive(Debug, Clone, Copy)]
@@ -38,174 +48,200 @@ pub(crate) struct Limits {
     pub(crate) io: usize,
     /// Records of ended runs.
     pub(crate) history: usize,
+    /// How old such a record may become, in microseconds.
+    pub(crate) history_age_us: u64,
+    /// Dead jobs.
+    pub(crate) dead: usize,
+    /// How long a run may go on after it was asked to stop until `JOB_STUCK`, in microseconds.
+    pub(crate) stuck_after_us: u64,
 }
 
-/// Something that happened to a job; an event without what the body returned.
-pub(crate) struct Note<T> {
-    pub(crate) code: EventCode,
-    pub(crate) job_id: JobId,
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) task: Arc<T>,
-    pub(crate) run_id: Option<Uuid>,
-    pub(crate) wall_us: u64,
-    pub(crate) elapsed_us: Option<u64>,
-    pub(crate) error: Option<String>,
-    pub(crate) kept: bool,
-}
+/// Events on their way out: the usual single one needs no list.
+pub(crate) type Letters<E> = Chain<option::IntoIter<Letter<E>>, vec::IntoIter<Letter<E>>>;
 
 /// What the world is to do after a change.
-pub(crate) struct Effects<T> {
+pub(crate) struct Effects<E: Executor> {
     /// To tell the listeners, in this order.
-    pub(crate) notes: Vec<Note<T>>,
+    pub(crate) letters: Letters<E>,
     /// Runs to ask to stop.
     pub(crate) cancel: Vec<CancelToken>,
     /// For tokio-cron-scheduler.
     pub(crate) cron: Vec<CronCommand>,
-    /// How many runs have become startable, by lane: that many workers are to look.
-    pub(crate) startable: [usize; Lane::COUNT],
-    /// The timers want to be looked at sooner than was last said.
+    /// The alarms want to be looked at sooner than was last said.
     pub(crate) sooner: bool,
+    /// The store is to be written, before anyone is told.
+    pub(crate) dirty: bool,
 }
 
-pub(crate) struct Queue<T> {
-    jobs: HashMap<JobId, Job<T>>,
-    runs: BTreeMap<u64, Run<T>>,
+/// Events on their way out.
+struct Post<E: Executor> {
+    /// Events that somebody wants; others are not even made.
+    wanted: EventMask,
+    letters: Vec<Letter<E>>,
+}
+
+impl<E: Executor> Post<E> {
+    /// Sends an event, if anybody wants to hear of it.
+    fn send(
+        &mut self,
+        code: EventCode,
+        mailbox: &Arc<Mailbox<E>>,
+        event: impl FnOnce() -> Event<E>,
+    ) {
+        if self.wanted.contains(code)
+            && let Some(event) = mailbox.begin(event())
+        {
+            self.letters.push(Letter {
+                event,
+                mailbox: Arc::clone(mailbox),
+            });
+        }
+    }
+
+    /// Sends an event about the job as a whole.
+    fn about(&mut self, job: &Job<E>, code: EventCode, now: Now) {
+        self.send(code, &job.mail, || job.event(code, now));
+    }
+}
+
+pub(crate) struct Queue<E: Executor> {
+    ids: HashMap<JobId, Seat>,
+    jobs: Slab<Box<Job<E>>>,
+    runs: Slab<Run<E>>,
     agenda: Agenda,
+    post: Post<E>,
     history: History,
-    ids: RunIds,
+    dead: DeadList<E>,
+    ledger: Ledger,
+    run_ids: RunIds,
     limits: Limits,
     io_running: usize,
     paused: bool,
     closed: bool,
-    notes: Vec<Note<T>>,
     cancel: Vec<CancelToken>,
 }
 
-impl<T> Queue<T> {
+impl<E: Executor> Queue<E> {
     pub(crate) fn new(limits: Limits, seed: u64) -> Self {
         Self {
-            jobs: HashMap::new(),
-            runs: BTreeMap::new(),
+            ids: HashMap::new(),
+            jobs: Slab::new(),
+            runs: Slab::new(),
             agenda: Agenda::default(),
-            history: History::new(limits.history),
-            ids: RunIds::new(seed),
+            post: Post {
+                wanted: EventMask::NONE,
+                letters: Vec::new(),
+            },
+            history: History::new(limits.history, limits.history_age_us),
+            dead: DeadList::new(limits.dead),
+            ledger: Ledger::default(),
+            run_ids: RunIds::new(seed),
             limits,
             io_running: 0,
             paused: false,
             closed: false,
-            notes: Vec::new(),
             cancel: Vec::new(),
         }
     }
 
-    /// Adds a job. `schedule` is its trigger, checked.
-    pub(crate) fn add(
-        &mut self,
-        spec: JobSpec<T>,
-        schedule: Schedule,
-        now: Now,
-    ) -> Result<Added, AddError> {
-        if self.closed {
-            return Err(AddError::ShuttingDown);
+    /// Says which events somebody wants.
+    pub(crate) fn want(&mut self, wanted: EventMask) {
+        self.post.wanted = wanted;
+    }
+
+    /// Where the job of this id sits.
+    fn seat(&self, id: &JobId) -> Result<Seat, JobLookupError> {
+        let seat = self.ids.get(id).copied();
+        seat.filter(|seat| !self.jobs[*seat].gone)
+            .ok_or_else(|| JobLookupError { id: id.clone() })
+    }
+
+    /// All jobs and where they sit.
+    fn seated(&self) -> impl Iterator<Item = (Seat, &Job<E>)> {
+        let jobs = self.jobs.iter().map(|(seat, job)| (seat, &**job));
+        jobs.filter(|(_, job)| !job.gone)
+    }
+
+    /// A job goes: its pending runs will not start. It keeps its seat until its last event has been told, so that a job
+    /// that is added under its id meanwhile is told of after it.
+    fn part(&mut self, seat: Seat) {
+        let job = &mut self.jobs[seat];
+        self.agenda.disarm(job);
+        self.agenda.step_out(job);
+        self.ledger.touch(job);
+        job.gone = true;
+        if job.mail.leave() {
+            self.vacate(seat);
         }
-        let old = self.jobs.get(&spec.id);
-        match (old, spec.conflict) {
-            (Some(_), ConflictPolicy::Exception) => {
-                return Err(AddError::ConflictingId { id: spec.id });
-            }
-            (Some(_), ConflictPolicy::DoNothing) => return Ok(Added::AlreadyThere),
-            _ => {}
+    }
+
+    /// As [`part`](Self::part), and its runs that go on are asked to stop.
+    fn evict(&mut self, seat: Seat, now: Now) {
+        let (number, running) = (self.jobs[seat].number, self.jobs[seat].running);
+        if running > 0 {
+            self.stop_runs(|run| run.is_of(seat, number), Stop::Cancelled, now);
         }
-        let paused = old.is_some_and(|job| job.paused);
-        let takes_a_place = old.is_none_or(|job| job.place.is_none() || job.lane != spec.lane);
-        let limit = self.limits.pending[spec.lane.index()];
-        if spec.trigger == Trigger::Now
-            && takes_a_place
-            && !paused
-            && self.agenda.len(spec.lane) >= limit
+        self.part(seat);
+    }
+
+    /// Gives the seat of a job that is gone to others.
+    fn vacate(&mut self, seat: Seat) {
+        let job = self.jobs.remove(seat);
+        self.ids.remove(&job.spec.id);
+    }
+
+    /// The last event of a job that is gone has been told.
+    pub(crate) fn give_back(&mut self, id: &JobId) {
+        if let Some(seat) = self.ids.get(id).copied()
+            && self.jobs[seat].gone
+            && self.jobs[seat].mail.is_idle()
         {
-            return Err(AddError::Full {
-                lane: spec.lane,
-                limit,
-            });
+            self.vacate(seat);
         }
-        let first = schedule.first(now).ok_or_else(|| AddError::BadTrigger {
-            field: "expression",
-            reason: "no such time will come".to_owned(),
-        })?;
-        let added = match self.retire(&spec.id) {
-            Some(_) => Added::Replaced,
-            None => Added::New,
-        };
-        let id = spec.id.clone();
-        let mut job = Job::new(self.agenda.number(), spec, schedule);
-        job.paused = paused;
-        self.note(EventCode::JobAdded, &id, &job, now);
-        if matches!(job.schedule, Schedule::Now) {
-            job.due.push_back(first);
-        } else {
-            job.next = Some(first);
-        }
-        if !paused {
-            self.agenda.arm(&id, &mut job);
-            self.agenda.line_up(&id, &mut job);
-        }
-        self.jobs.insert(id, job);
-        Ok(added)
     }
 
-    /// Takes a job out of everything: its pending runs will not start, and its runs that go on are asked to stop.
-    fn retire(&mut self, id: &JobId) -> Option<Job<T>> {
-        let mut job = self.jobs.remove(id)?;
-        self.agenda.disarm(&mut job);
-        self.agenda.step_out(&mut job);
-        self.stop_runs(id, job.number);
-        Some(job)
-    }
-
-    /// Asks all runs of a job to stop; answers how many were not asked before.
-    fn stop_runs(&mut self, id: &JobId, job_number: u64) -> usize {
+    /// Asks runs to stop; answers how many were not asked before.
+    fn stop_runs(&mut self, which: impl Fn(&Run<E>) -> bool, stop: Stop, now: Now) -> usize {
         let before = self.cancel.len();
-        for run in self.runs.values_mut() {
-            if run.job_number == job_number && run.job_id == *id && !run.cancelled {
-                run.cancelled = true;
+        let stuck_after_us = self.limits.stuck_after_us;
+        for (seat, run) in &mut self.runs {
+            if run.stopped.is_none() && which(run) {
+                run.stopped = Some(stop);
+                self.agenda.unwatch(run.watch.take());
+                run.watch = Some(self.agenda.watch(stuck_after_us, Watch::Run(seat), now));
                 self.cancel.push(run.context.cancel().clone());
             }
         }
         self.cancel.len() - before
     }
 
-    fn note(&mut self, code: EventCode, id: &JobId, job: &Job<T>, now: Now) {
-        self.notes.push(Note {
-            code,
-            job_id: id.clone(),
-            name: job.name.clone(),
-            task: Arc::clone(&job.task),
-            run_id: None,
-            wall_us: now.wall_us,
-            elapsed_us: None,
-            error: None,
-            kept: code != EventCode::JobRemoved,
-        });
+    /// Whether somebody is to be told of something.
+    pub(crate) fn has_letters(&self) -> bool {
+        !self.post.letters.is_empty()
     }
 
     /// Whether there is something in [`Effects`].
     pub(crate) fn has_effects(&self) -> bool {
-        !self.notes.is_empty()
+        !self.post.letters.is_empty()
             || !self.cancel.is_empty()
             || !self.agenda.cron.is_empty()
             || self.agenda.sooner
-            || self.agenda.startable != [0; Lane::COUNT]
+            || self.ledger.has_news()
     }
 
     /// What the world is to do about all changes since the last call.
-    pub(crate) fn take_effects(&mut self) -> Effects<T> {
+    pub(crate) fn take_effects(&mut self) -> Effects<E> {
+        // The list keeps its memory if it held no more than one, as usual.
+        let (first, rest) = match self.post.letters.len() {
+            0 | 1 => (self.post.letters.pop(), Vec::new()),
+            _ => (None, std::mem::take(&mut self.post.letters)),
+        };
         Effects {
-            notes: std::mem::take(&mut self.notes),
+            letters: first.into_iter().chain(rest),
             cancel: std::mem::take(&mut self.cancel),
             cron: std::mem::take(&mut self.agenda.cron),
-            startable: std::mem::take(&mut self.agenda.startable),
             sooner: std::mem::take(&mut self.agenda.sooner),
+            dirty: self.ledger.take_news(),
         }
     }
 }

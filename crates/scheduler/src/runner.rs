@@ -2,31 +2,43 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, Now, system_time};
 use crate::cron::CronEngine;
-use crate::event::{Event, EventCode, EventMask, SchedulerEvent};
+use crate::event::{EventCode, EventMask, SchedulerEvent};
 use crate::executor::{Executor, JobError, RunContext};
-use crate::io;
 use crate::job::Lane;
-use crate::listeners::{ListenerId, Listeners, Outbox, Sink};
-use crate::queue::{CronCommand, Limits, Note, Queue, Started};
-use crate::scheduler::Scheduler;
-use crate::workers::{self, Kind};
-use crate::{ids, panic_text, timer};
+use crate::keeper::Keeper;
+use crate::listeners::{ListenerId, Listeners, Sink};
+use crate::mailbox::Letter;
+use crate::queue::{CronCommand, Ended, Letters, Queue, Started};
+use crate::sleepers::Sleepers;
+use crate::store::{StoreError, Unattached};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::teller::Teller;
+use crate::{JobId, io, panic_text, timer, workers};
 
 /// What all handles and threads of a scheduler share.
 pub(crate) struct Shared<E: Executor> {
     pub(crate) executor: Arc<E>,
     pub(crate) clock: Clock,
     pub(crate) tokio: Option<Handle>,
+    pub(crate) keeper: Option<Keeper>,
+    /// What the store held and the executor does not know.
+    pub(crate) unattached: Vec<Unattached>,
     state: Mutex<State<E>>,
+    /// How often a thread looks again before it sleeps.
+    pub(crate) spins: u32,
+    /// No listeners; one for all, so that whoever holds them counts no more than a pointer.
+    pub(crate) nobody: Arc<Listeners<E>>,
+    /// Changes whenever a searching worker should look again.
+    news: AtomicU64,
     /// One for each worker, so that it is known who is woken.
     workers: Vec<Condvar>,
     /// The timer thread waits here.
@@ -38,14 +50,11 @@ pub(crate) struct Shared<E: Executor> {
 
 /// What the lock guards.
 pub(crate) struct State<E: Executor> {
-    pub(crate) queue: Queue<E::Task>,
+    pub(crate) queue: Queue<E>,
     pub(crate) listeners: Arc<Listeners<E>>,
-    pub(crate) outbox: Outbox<E>,
-    /// Events that came up on a thread that must not wait for listeners; any worker delivers them.
-    pub(crate) deferred: VecDeque<Arc<Event<E>>>,
-    /// Workers that wait for something to do, by kind; the last is woken first, its cache is warmest.
-    pub(crate) parked_prompt: Vec<usize>,
-    pub(crate) parked_bulk: Vec<usize>,
+    /// What came up on a thread that must not wait for listeners or disks; any worker does it.
+    pub(crate) deferred: VecDeque<Deferred<E>>,
+    pub(crate) sleepers: Sleepers,
     pub(crate) threads: Vec<JoinHandle<()>>,
     /// How many of the threads have not ended.
     pub(crate) alive: usize,
@@ -53,38 +62,65 @@ pub(crate) struct State<E: Executor> {
     pub(crate) cron: Option<CronEngine>,
 }
 
-/// On which thread the listeners of an event run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deliver {
-    /// On this one.
-    Here,
-    /// On a worker: for the timer, for cron and for tokio, which must not wait for listeners.
-    OnWorker,
+/// What a worker is to do for another thread.
+pub(crate) struct Deferred<E: Executor> {
+    /// Write the store first.
+    pub(crate) write: bool,
+    /// Then tell these.
+    pub(crate) letters: Letters<E>,
+}
+
+impl<E: Executor> Deferred<E> {
+    /// Only tell this.
+    pub(crate) fn tell(letter: Letter<E>) -> Self {
+        Self {
+            write: false,
+            letters: Some(letter).into_iter().chain(Vec::new()),
+        }
+    }
+}
+
+/// Who makes a change: where the store is written, and the listeners run.
+pub(crate) enum By<'a, E: Executor> {
+    /// A worker, which has a teller: here.
+    Worker(&'a mut Teller<E>),
+    /// A thread of the program's: here, and it is told whether the store was written.
+    Caller,
+    /// The timer, cron or tokio, which must not wait: a worker does it.
+    Hurried,
 }
 
 impl<E: Executor> Shared<E> {
+    #[expect(clippy::too_many_arguments, reason = "the builder's one call")]
     pub(crate) fn new(
         executor: Arc<E>,
+        clock: Clock,
         tokio: Option<Handle>,
-        limits: Limits,
+        keeper: Option<Keeper>,
+        unattached: Vec<Unattached>,
+        queue: Queue<E>,
+        listeners: Listeners<E>,
         workers: usize,
     ) -> Self {
         Self {
             executor,
-            clock: Clock::start(),
+            clock,
             tokio,
+            keeper,
+            unattached,
             state: Mutex::new(State {
-                queue: Queue::new(limits, ids::RunIds::seed()),
-                listeners: Arc::new(Listeners::none()),
-                outbox: Outbox::new(),
+                queue,
+                listeners: Arc::new(listeners),
                 deferred: VecDeque::new(),
-                parked_prompt: Vec::new(),
-                parked_bulk: Vec::new(),
+                sleepers: Sleepers::default(),
                 threads: Vec::new(),
                 alive: 0,
                 timer_started: false,
                 cron: None,
             }),
+            spins: workers::spins(),
+            nobody: Arc::new(Listeners::none()),
+            news: AtomicU64::new(0),
             workers: (0..workers).map(|_| Condvar::new()).collect(),
             timer: Condvar::new(),
             ended: Condvar::new(),
@@ -92,7 +128,17 @@ impl<E: Executor> Shared<E> {
         }
     }
 
+    /// The state machine, for this thread alone.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State<E>> {
+        // It is held for a fraction of a microsecond, and a thread that went to sleep for it would be woken by a system
+        // call of the next holder, who would do the same for the one after: so a thread tries for a while first.
+        for _ in 0..self.spins {
+            match self.state.try_lock() {
+                Ok(state) => return state,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
         // No code of the program runs under this lock, except the drop of a task; if that panics, the change it was
         // part of has been made.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -103,45 +149,71 @@ impl<E: Executor> Shared<E> {
     }
 
     /// Makes a change, and sees to what follows from it. Listeners run on this thread, without the lock.
+    ///
+    /// # Errors
+    /// If the store is to hold the change and failed.
     pub(crate) fn change<R>(
         self: &Arc<Self>,
-        change: impl FnOnce(&mut Queue<E::Task>, Now) -> R,
+        change: impl FnOnce(&mut Queue<E>, Now) -> R,
+    ) -> Result<R, StoreError> {
+        let now = self.now();
+        let mut state = self.lock();
+        let answer = change(&mut state.queue, now);
+        self.settle(state, now, By::Caller)?;
+        Ok(answer)
+    }
+
+    /// Makes a change that no store keeps.
+    pub(crate) fn switch<R>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Queue<E>, Now) -> R,
     ) -> R {
         let now = self.now();
         let mut state = self.lock();
         let answer = change(&mut state.queue, now);
-        self.settle(state, now, Deliver::Here, None);
+        // A store that failed is in the log, and written again later.
+        let _ = self.settle(state, now, By::Caller);
         answer
     }
 
-    /// Lets go of the lock and does what the changes made under it ask for. `output` is what the run that ended has
-    /// returned.
+    /// Lets go of the lock and does what the changes made under it ask for.
+    ///
+    /// # Errors
+    /// If the store is to hold them and failed; only a caller is told.
     pub(crate) fn settle(
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State<E>>,
         now: Now,
-        deliver: Deliver,
-        mut output: Option<Arc<E::Output>>,
-    ) {
+        by: By<'_, E>,
+    ) -> Result<(), StoreError> {
         let mut io_runs = Vec::new();
         while let Some(started) = state.queue.take(&[Lane::Io], now) {
             io_runs.push(started);
         }
-        let effects = state.queue.take_effects();
-        let listeners = Arc::clone(&state.listeners);
-        let mut events = Vec::new();
-        for note in effects.notes {
-            if listeners.want(note.code) {
-                let output = note.elapsed_us.and_then(|_| output.take());
-                events.extend(state.outbox.begin(Arc::new(event(note, output))));
+        let has_letters = state.queue.has_letters();
+        // A caller is told of an earlier change that the store does not hold, too: its own may be the same.
+        let is_dirty = matches!(by, By::Caller) && state.queue.is_dirty();
+        let mut effects = state.queue.take_effects();
+        let mut own = None;
+        let teller = match by {
+            By::Worker(teller) => {
+                if has_letters {
+                    teller.refresh(&state);
+                }
+                Some(teller)
             }
-        }
-        let mut deferred = 0;
-        if deliver == Deliver::OnWorker {
-            deferred = events.len();
-            state.deferred.extend(events.drain(..));
-        }
-        let woken = state.wake(effects.startable, deferred);
+            By::Caller if has_letters => Some(own.insert(Teller::new(self, &state))),
+            By::Caller => None,
+            By::Hurried => {
+                let write = std::mem::take(&mut effects.dirty);
+                if write || has_letters {
+                    let letters = std::mem::replace(&mut effects.letters, no_letters());
+                    state.deferred.push_back(Deferred { write, letters });
+                }
+                None
+            }
+        };
+        let woken = self.wake(&mut state);
         if effects.sooner {
             timer::ensure_started(self, &mut state);
         }
@@ -161,31 +233,58 @@ impl<E: Executor> Shared<E> {
         for started in io_runs {
             io::spawn(self, started);
         }
-        for event in events {
-            self.deliver(event, &listeners);
+        let written = match effects.dirty || is_dirty {
+            true => self.write(),
+            false => Ok(()),
+        };
+        if let Some(teller) = teller {
+            teller.tell(effects.letters);
+        }
+        if let Some(teller) = own {
+            teller.end();
+        }
+        written
+    }
+
+    /// Leaves something to a worker.
+    pub(crate) fn defer(&self, mut state: MutexGuard<'_, State<E>>, deferred: Deferred<E>) {
+        state.deferred.push_back(deferred);
+        let woken = self.wake(&mut state);
+        drop(state);
+        self.notify(&woken);
+    }
+
+    /// Does what another thread has left to a worker.
+    pub(crate) fn catch_up(self: &Arc<Self>, deferred: Deferred<E>, teller: &mut Teller<E>) {
+        if deferred.write {
+            // Logged there; whoever listens is told all the same.
+            let _ = self.write();
+        }
+        teller.tell(deferred.letters);
+    }
+
+    /// Lets the store hold how things stand.
+    pub(crate) fn write(self: &Arc<Self>) -> Result<(), StoreError> {
+        match &self.keeper {
+            Some(keeper) => keeper.write(self),
+            None => Ok(()),
         }
     }
 
-    /// Delivers an event, and those of the same job that come up meanwhile. A thread of the program's is not kept for
-    /// those: they may be of runs that ended, and a worker takes over.
-    pub(crate) fn deliver(self: &Arc<Self>, event: Arc<Event<E>>, listeners: &Arc<Listeners<E>>) {
-        let scheduler = Scheduler::borrowed(self);
-        listeners.tell(&event, &scheduler);
-        loop {
-            let mut state = self.lock();
-            let Some(event) = state.outbox.next(&event.job_id) else {
-                return;
-            };
-            if !workers::is_worker() && !state.queue.is_closed() {
-                state.deferred.push_back(event);
-                let woken = state.wake([0; Lane::COUNT], 1);
-                drop(state);
-                return self.notify(&woken);
-            }
-            let listeners = Arc::clone(&state.listeners);
-            drop(state);
-            listeners.tell(&event, &scheduler);
+    /// Chooses who is to wake, and lets who searches look again.
+    fn wake(&self, state: &mut State<E>) -> Vec<usize> {
+        let prompt = state.queue.startable(Lane::Prompt) + state.deferred.len();
+        let bulk = state.queue.startable(Lane::Bulk);
+        if prompt + bulk > 0 && state.sleepers.any_searching() {
+            // The lock orders everything; this only ends a wait.
+            self.news.fetch_add(1, Ordering::Relaxed);
         }
+        state.sleepers.wake(prompt, bulk)
+    }
+
+    /// A number that changes when there is something to look for.
+    pub(crate) fn news(&self) -> u64 {
+        self.news.load(Ordering::Relaxed)
     }
 
     fn notify(&self, workers: &[usize]) {
@@ -195,41 +294,53 @@ impl<E: Executor> Shared<E> {
     }
 
     /// Tells those who listen to the scheduler as a whole.
-    pub(crate) fn announce(&self, code: EventCode) {
+    pub(crate) fn announce(&self, code: EventCode, alias: Option<&str>) {
         let listeners = Arc::clone(&self.lock().listeners);
         listeners.tell_overall(&SchedulerEvent {
             code,
+            alias: alias.map(str::to_owned),
             at: system_time(self.now().wall_us),
         });
     }
 
     /// Runs a body on this thread, and the listeners of its end.
-    pub(crate) fn execute(self: &Arc<Self>, started: Started<E::Task>) {
+    pub(crate) fn execute(self: &Arc<Self>, started: Started<E>, teller: &mut Teller<E>) {
         let Started { run, task, context } = started;
         let result = catch_unwind(AssertUnwindSafe(|| self.executor.run(&task, &context)));
         let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
-        self.end(run, &context, result, Deliver::Here);
+        self.end(run, &context, result, Some(teller));
     }
 
-    /// A body has returned.
+    /// A body has returned; without a teller, on a thread that must not wait.
     pub(crate) fn end(
         self: &Arc<Self>,
-        run: u64,
+        run: usize,
         context: &RunContext,
         result: Result<E::Output, JobError>,
-        deliver: Deliver,
+        teller: Option<&mut Teller<E>>,
     ) {
         let (output, error) = match result {
             Ok(output) => (Some(Arc::new(output)), None),
             Err(error) => (None, Some(error.message)),
         };
+        let ended = Ended {
+            output,
+            error,
+            token_cancelled: context.cancel().is_cancelled(),
+        };
         let now = self.now();
         let mut state = self.lock();
-        state
-            .queue
-            .finished(run, error, context.cancel().is_cancelled(), now);
+        state.queue.finished(run, ended, now);
         let closed = state.queue.is_closed();
-        self.settle(state, now, deliver, output);
+        let by = match teller {
+            Some(teller) => {
+                teller.give_back(&mut state);
+                By::Worker(teller)
+            }
+            None => By::Hurried,
+        };
+        // A store that failed is in the log, and written again later.
+        let _ = self.settle(state, now, by);
         if closed {
             // A drain counts runs, and prompt workers wait for the last io run.
             self.ended.notify_all();
@@ -246,7 +357,9 @@ impl<E: Executor> Shared<E> {
         {
             feed.close();
         }
-        state.listeners = Arc::new(state.listeners.with(id, mask, sink));
+        let listeners = state.listeners.with(id, mask, sink);
+        state.queue.want(listeners.wanted());
+        state.listeners = Arc::new(listeners);
         id
     }
 
@@ -255,6 +368,7 @@ impl<E: Executor> Shared<E> {
         let Some(listeners) = state.listeners.without(id) else {
             return false;
         };
+        state.queue.want(listeners.wanted());
         let old = std::mem::replace(&mut state.listeners, Arc::new(listeners));
         drop(state);
         // What the closure owned is dropped without the lock: it may hold a handle of this scheduler.
@@ -286,16 +400,26 @@ impl<E: Executor> Shared<E> {
             .0
     }
 
-    /// Stops accepting, asks every run to stop and every thread to end; waits for nothing. Answers how many jobs will
-    /// not run, and how many runs were asked.
+    /// Stops accepting and starting; waits for nothing. Answers how many jobs will not run, and how many wait in the
+    /// store.
     pub(crate) fn close(self: &Arc<Self>) -> (usize, usize) {
         let mut state = self.lock();
-        let running = state.queue.running();
-        let dropped = state.queue.close();
+        let counts = state.queue.close();
         state.cron = None;
-        self.settle(state, self.now(), Deliver::Here, None);
+        // Nothing is told or written: jobs go without a word, and those that a store keeps stay in it.
+        let _ = self.settle(state, self.now(), By::Caller);
         self.wake_everyone();
-        (dropped, running)
+        counts
+    }
+
+    /// Asks every run to stop and answers how many go on.
+    pub(crate) fn stop_all(self: &Arc<Self>) -> usize {
+        let now = self.now();
+        let mut state = self.lock();
+        let running = state.queue.running();
+        state.queue.stop_all(now);
+        let _ = self.settle(state, now, By::Caller);
+        running
     }
 
     /// Lets every thread look whether it is to end.
@@ -312,12 +436,12 @@ impl<E: Executor> Shared<E> {
         }
         if state.cron.is_none() {
             let shared = Arc::downgrade(self);
-            let tick = move |id: &crate::JobId, arm: u64| {
+            let tick = move |id: &JobId, arm: u64| {
                 if let Some(shared) = shared.upgrade() {
                     let now = shared.now();
                     let mut state = shared.lock();
                     state.queue.tick(id, arm, now);
-                    shared.settle(state, now, Deliver::OnWorker, None);
+                    let _ = shared.settle(state, now, By::Hurried);
                 }
             };
             match CronEngine::start(tick) {
@@ -333,48 +457,8 @@ impl<E: Executor> Shared<E> {
     }
 }
 
-impl<E: Executor> State<E> {
-    /// The list on which workers of that kind wait.
-    pub(crate) fn parked(&mut self, kind: Kind) -> &mut Vec<usize> {
-        match kind {
-            Kind::Prompt => &mut self.parked_prompt,
-            Kind::Bulk => &mut self.parked_bulk,
-        }
-    }
-
-    /// Chooses the parked workers that are to look for what has become startable, and takes them off the lists. Nothing
-    /// is lost if there are too few: whoever is busy looks again before it parks.
-    fn wake(&mut self, startable: [usize; Lane::COUNT], deferred: usize) -> Vec<usize> {
-        let mut woken = Vec::new();
-        for _ in 0..startable[Lane::Prompt.index()] + deferred {
-            match self.parked_prompt.pop().or_else(|| self.parked_bulk.pop()) {
-                Some(worker) => woken.push(worker),
-                None => break,
-            }
-        }
-        for _ in 0..startable[Lane::Bulk.index()] {
-            match self.parked_bulk.pop() {
-                Some(worker) => woken.push(worker),
-                None => break,
-            }
-        }
-        woken
-    }
-}
-
-fn event<E: Executor>(note: Note<E::Task>, output: Option<Arc<E::Output>>) -> Event<E> {
-    Event {
-        code: note.code,
-        job_id: note.job_id,
-        name: note.name,
-        run_id: note.run_id,
-        at: system_time(note.wall_us),
-        task: note.task,
-        elapsed: note.elapsed_us.map(Duration::from_micros),
-        output,
-        error: note.error,
-        kept: note.kept,
-    }
+fn no_letters<E: Executor>() -> Letters<E> {
+    None.into_iter().chain(Vec::new())
 }
 
 /// The error that a panic of a body is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::builder::Builder;
 use crate::clock::Now;
-use crate::error::{AddError, ChangeError, JobLookupError};
+use crate::error::{AddError, ChangeError};
 use crate::event::{Event, EventCode, EventMask, SchedulerEvent};
 use crate::executor::Executor;
 use crate::ids::JobId;
@@ -13,8 +13,9 @@ use crate::info::{JobInfo, RunRecord};
 use crate::job::{Added, JobSpec, Lane, Modification};
 use crate::listeners::{Feed, ListenerId, Sink, Subscription};
 use crate::print::format_jobs;
-use crate::queue::Queue;
+use crate::queue::{NewJob, Queue};
 use crate::runner::Shared;
+use crate::store::{DeadJob, StoredTask, Unattached};
 use crate::trigger::{Schedule, Trigger};
 
 /// A scheduler. Clones are handles of the same one; when the last is dropped its runs are asked to stop and its threads
@@ -61,26 +62,50 @@ impl<E: Executor> Scheduler<E> {
             return Err(AddError::NoRuntime);
         }
         // Without the lock: a cron expression is text to be read.
-        let schedule = Schedule::check(&spec.trigger).map_err(|bad| AddError::BadTrigger {
-            field: bad.field,
-            reason: bad.reason,
+        let schedule = Schedule::check(&spec.trigger)?;
+        let stored = match spec.durable {
+            true => Some(self.stored_task(&spec)?),
+            false => None,
+        };
+        let new = NewJob {
+            spec,
+            schedule,
+            stored,
+        };
+        match &self.shared.keeper {
+            Some(keeper) if new.stored.is_some() => keeper.add(&self.shared, new),
+            _ => self.shared.change(|queue, now| queue.add(new, now))?,
+        }
+    }
+
+    fn stored_task(&self, spec: &JobSpec<E::Task>) -> Result<Box<StoredTask>, AddError> {
+        if self.shared.keeper.is_none() {
+            return Err(AddError::NoStore);
+        }
+        let stored = self.shared.executor.store(&spec.task);
+        let stored = stored.ok_or_else(|| AddError::NotStorable {
+            id: spec.id.clone(),
+            name: spec.name.to_string(),
         })?;
-        self.change(|queue, now| queue.add(spec, schedule, now))
+        Ok(Box::new(stored))
     }
 
     /// Removes a job. Its pending run will not start; one that goes on is asked to stop, and its end is `JOB_CANCELLED`.
     /// Answers how the job stood.
     ///
     /// # Errors
-    /// If there is no such job.
-    pub fn remove_job(&self, id: &JobId) -> Result<JobInfo, JobLookupError> {
+    /// If there is no such job, or [`ChangeError::Store`].
+    pub fn remove_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
         self.change(|queue, now| queue.remove(id, now))
     }
 
     /// Removes all jobs, as [`remove_job`](Self::remove_job) does; answers how many.
-    pub fn remove_all_jobs(&self) -> usize {
-        let removed = self.change(Queue::remove_all);
-        self.shared.announce(EventCode::AllJobsRemoved);
+    ///
+    /// # Errors
+    /// [`ChangeError::Store`].
+    pub fn remove_all_jobs(&self) -> Result<usize, ChangeError> {
+        let removed = self.change(|queue, now| Ok(queue.remove_all(now)));
+        self.shared.announce(EventCode::AllJobsRemoved, None);
         removed
     }
 
@@ -88,9 +113,12 @@ impl<E: Executor> Scheduler<E> {
     /// asked to stop and the job kept; the run of a recurring job goes on ([`cancel_run`](Self::cancel_run) stops it).
     /// Replacing a paused job leaves the id paused. Pausing it twice is once.
     ///
+    /// With a store the pause outlives the process, also that of a job which is not durable itself: a job that is added
+    /// under this id is then paused from the beginning.
+    ///
     /// # Errors
-    /// If there is no such job.
-    pub fn pause_job(&self, id: &JobId) -> Result<JobInfo, JobLookupError> {
+    /// If there is no such job, or [`ChangeError::Store`].
+    pub fn pause_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
         self.change(|queue, now| queue.pause(id, now))
     }
 
@@ -98,40 +126,39 @@ impl<E: Executor> Scheduler<E> {
     /// is not paused is nothing.
     ///
     /// # Errors
-    /// If there is no such job.
-    pub fn resume_job(&self, id: &JobId) -> Result<JobInfo, JobLookupError> {
+    /// If there is no such job, or [`ChangeError::Store`].
+    pub fn resume_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
         self.change(|queue, now| queue.resume(id, now))
     }
 
     /// Changes a job. A run that goes on keeps what it started with.
     ///
     /// # Errors
-    /// If there is no such job.
+    /// If there is no such job, its new task cannot be durable as the job is, or [`ChangeError::Store`].
     pub fn modify_job(
         &self,
         id: &JobId,
         change: Modification<E::Task>,
-    ) -> Result<JobInfo, JobLookupError> {
-        self.change(|queue, now| queue.modify(id, change, now))
+    ) -> Result<JobInfo, ChangeError> {
+        let task = change.task.as_ref();
+        let stored = task.and_then(|task| self.shared.executor.store(task));
+        self.change(|queue, now| queue.modify(id, change, stored.map(Box::new), now))
     }
 
     /// Gives a job another trigger, counted from now. Its pending run does not start; one that goes on goes on.
     ///
     /// # Errors
-    /// If there is no such job, or the trigger is bad.
+    /// If there is no such job, the trigger is bad, or [`ChangeError::Store`].
     pub fn reschedule_job(&self, id: &JobId, trigger: Trigger) -> Result<JobInfo, ChangeError> {
-        let schedule = Schedule::check(&trigger).map_err(|bad| ChangeError::BadTrigger {
-            field: bad.field,
-            reason: bad.reason,
-        })?;
+        let schedule = Schedule::check(&trigger)?;
         self.change(|queue, now| queue.reschedule(id, trigger, schedule, now))
     }
 
-    /// Runs a job now, whatever its trigger. The run of a one-shot comes forward (a paused one is resumed by it); a
+    /// Runs a job now, whatever its trigger. The run of a one-shot comes forward (and a paused one is resumed by it); a
     /// recurring job runs once more, also while it is paused, and keeps its times.
     ///
     /// # Errors
-    /// If there is no such job, or as many runs of it go on as may.
+    /// If there is no such job, as many runs of it go on as may, or [`ChangeError::Store`].
     pub fn run_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
         self.change(|queue, now| queue.run_now(id, now))
     }
@@ -140,22 +167,60 @@ impl<E: Executor> Scheduler<E> {
     ///
     /// # Errors
     /// If there is no such job.
-    pub fn cancel_run(&self, id: &JobId) -> Result<usize, JobLookupError> {
-        self.change(|queue, _| queue.cancel_run(id))
+    pub fn cancel_run(&self, id: &JobId) -> Result<usize, ChangeError> {
+        self.change(|queue, now| queue.cancel_run(id, now))
     }
 
-    /// Starts no job until [`resume`](Self::resume); what runs goes on, and jobs can be added.
+    /// The ids of the jobs that carry this tag, sorted. What is done to each of them is done by the other methods.
+    #[must_use]
+    pub fn tagged(&self, tag: &str) -> Vec<JobId> {
+        self.shared.lock().queue.tagged(tag)
+    }
+
+    /// The jobs that failed as often as their [`Retry`](crate::Retry) lets them, oldest first. The list is bounded by the
+    /// builder's `dead_limit`; the oldest make room.
+    #[must_use]
+    pub fn dead_jobs(&self) -> Vec<DeadJob> {
+        self.shared.lock().queue.dead()
+    }
+
+    /// Takes a job out of the dead list and runs it again, with all its attempts: a one-shot now, a recurring one that is
+    /// gone by its trigger. A recurring job that still exists runs once more.
+    ///
+    /// # Errors
+    /// If it is not in the list, a one-shot of its id exists, it cannot be added, or [`ChangeError::Store`]. In all but
+    /// the last it stays in the list.
+    pub fn requeue_dead(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
+        self.change(|queue, now| queue.requeue(id, now))
+    }
+
+    /// Takes a job out of the dead list for good.
+    ///
+    /// # Errors
+    /// If it is not there, or [`ChangeError::Store`].
+    pub fn forget_dead(&self, id: &JobId) -> Result<DeadJob, ChangeError> {
+        self.change(|queue, _| Ok(queue.forget_dead(id)?))
+    }
+
+    /// Jobs of the store that this program cannot run, since its executor does not know them. They stay there, and
+    /// adding a job of the same id takes their place.
+    #[must_use]
+    pub fn unattached(&self) -> Vec<Unattached> {
+        self.shared.unattached.clone()
+    }
+
+    /// Starts no job until [`resume`](Self::resume); what runs goes on, and jobs can be added. A store does not keep this.
     pub fn pause(&self) {
-        if self.change(|queue, _| queue.pause_all()) {
-            self.shared.announce(EventCode::SchedulerPaused);
+        if self.shared.switch(|queue, _| queue.pause_all()) {
+            self.shared.announce(EventCode::SchedulerPaused, None);
         }
     }
 
     /// Starts jobs again. Those whose time came meanwhile are late: `misfire_grace_time` and `coalesce` say what
     /// becomes of them.
     pub fn resume(&self) {
-        if self.change(Queue::resume_all) {
-            self.shared.announce(EventCode::SchedulerResumed);
+        if self.shared.switch(Queue::resume_all) {
+            self.shared.announce(EventCode::SchedulerResumed, None);
         }
     }
 
@@ -234,7 +299,8 @@ impl<E: Executor> Scheduler<E> {
     /// The runs that have ended, newest last, as many as the builder's `history`.
     #[must_use]
     pub fn history(&self) -> Vec<RunRecord> {
-        self.shared.lock().queue.history()
+        let now = self.shared.now();
+        self.shared.lock().queue.history(now)
     }
 
     /// How many jobs wait in this lane for a worker.
@@ -243,8 +309,11 @@ impl<E: Executor> Scheduler<E> {
         self.shared.lock().queue.pending(lane)
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut Queue<E::Task>, Now) -> R) -> R {
-        self.shared.change(change)
+    fn change<R>(
+        &self,
+        change: impl FnOnce(&mut Queue<E>, Now) -> Result<R, ChangeError>,
+    ) -> Result<R, ChangeError> {
+        self.shared.change(change)?
     }
 }
 
@@ -271,6 +340,7 @@ struct Owner<E: Executor>(Arc<Shared<E>>);
 impl<E: Executor> Drop for Owner<E> {
     fn drop(&mut self) {
         self.0.close();
+        self.0.stop_all();
         let listeners = Arc::clone(&self.0.lock().listeners);
         listeners.close_feeds();
     }

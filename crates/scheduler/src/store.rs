@@ -69,6 +69,15 @@ pub enum StoreChange {
     DeletePause(JobId),
 }
 
+/// A job of a store that this program cannot run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unattached {
+    /// Its id.
+    pub id: JobId,
+    /// What the program does not know.
+    pub reason: String,
+}
+
 /// A store that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("job store {store}: cannot {action}: {reason}")]

@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::executor::Executor;
-use crate::runner::{Deliver, Shared, State};
+use crate::runner::{By, Shared, State};
+use crate::sync::thread;
 
 /// Starts the thread if it does not run.
 pub(crate) fn ensure_started<E: Executor>(shared: &Arc<Shared<E>>, state: &mut State<E>) {
@@ -12,7 +13,7 @@ pub(crate) fn ensure_started<E: Executor>(shared: &Arc<Shared<E>>, state: &mut S
         return;
     }
     let body = Arc::clone(shared);
-    match std::thread::Builder::new()
+    match thread::Builder::new()
         .name("timer".to_owned())
         .spawn(move || keep_time(&body))
     {
@@ -32,7 +33,7 @@ fn keep_time<E: Executor>(shared: &Arc<Shared<E>>) {
         let now = shared.now();
         state.queue.fire_due(now);
         if state.queue.has_effects() {
-            shared.settle(state, now, Deliver::OnWorker, None);
+            let _ = shared.settle(state, now, By::Hurried);
             state = shared.lock();
             continue;
         }

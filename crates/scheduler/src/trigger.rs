@@ -112,7 +112,8 @@ const MIN_INTERVAL_MS: u64 = 1;
 pub(crate) const MAX_CATCH_UP: usize = 1_000;
 
 /// What is wrong with a trigger.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{field}: {reason}")]
 pub(crate) struct BadTrigger {
     pub(crate) field: &'static str,
     pub(crate) reason: String,
@@ -174,6 +175,11 @@ impl Schedule {
             }
             Self::Cron(calendar) => calendar.next_after(now.wall_us).map(Due::Wall),
         }
+    }
+
+    pub(crate) fn due_of(&self, stored_us: u64, now: Now) -> Due {
+        let _ = now;
+        Due::Wall(stored_us)
     }
 
     /// The times that have come, from `due` on, and the first that has not. With `coalesce` only the latest, else at

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::executor::Executor;
 use crate::job::Lane;
-use crate::runner::{Deliver, Shared};
+use crate::runner::{By, Shared};
+use crate::teller::Teller;
 
 /// What a worker takes, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,33 +35,65 @@ pub(crate) fn is_worker() -> bool {
     IS_WORKER.get()
 }
 
+/// How long a worker looks around before it sleeps, in turns of a spin loop: about as long as it takes to be woken, a few
+/// microseconds, so that a stream of short jobs wakes nobody and an idle worker costs nothing.
+const SPINS: u32 = 100;
+
+/// How many turns are worth it here: with one core, none.
+pub(crate) fn spins() -> u32 {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() > 1 => SPINS,
+        _ => 0,
+    }
+}
+
 /// The body of a worker thread; returns when the scheduler has closed.
 pub(crate) fn work<E: Executor>(shared: &Arc<Shared<E>>, me: usize, kind: Kind) {
     IS_WORKER.set(true);
+    let mut teller = Teller::new(shared, &shared.lock());
+    let (mut searches, mut has_searched) = (false, false);
     loop {
         let now = shared.now();
         let mut state = shared.lock();
-        if let Some(event) = state.deferred.pop_front() {
-            let listeners = Arc::clone(&state.listeners);
+        teller.give_back(&mut state);
+        if std::mem::take(&mut searches) {
+            state.sleepers.found(kind);
+        }
+        if let Some(deferred) = state.deferred.pop_front() {
+            teller.refresh(&state);
             drop(state);
-            shared.deliver(event, &listeners);
+            shared.catch_up(deferred, &mut teller);
         } else if let Some(started) = state.queue.take(kind.lanes(), now) {
-            shared.settle(state, now, Deliver::Here, None);
-            shared.execute(started);
+            // A store that failed is in the log, and written again later.
+            let _ = shared.settle(state, now, By::Worker(&mut teller));
+            shared.execute(started, &mut teller);
         } else if state.queue.has_effects() {
             // Nothing to run, but runs that were found too late to.
-            shared.settle(state, now, Deliver::Here, None);
+            let _ = shared.settle(state, now, By::Worker(&mut teller));
         } else if state.queue.is_closed() && (kind == Kind::Bulk || !state.queue.runs_io()) {
             // Prompt workers stay for the listeners of io runs that are still ending.
             state.alive -= 1;
             drop(state);
             shared.ended.notify_all();
             return;
+        } else if !has_searched {
+            state.sleepers.search(kind);
+            let news = shared.news();
+            drop(state);
+            teller.forget();
+            for _ in 0..shared.spins {
+                if shared.news() != news {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+            (searches, has_searched) = (true, true);
+            continue;
         } else {
-            state.parked(kind).push(me);
+            state.sleepers.sleep(kind, me);
             let mut state = shared.park(me, state);
-            // Whoever wakes a worker takes it off the list; a wake-up out of the blue leaves it there.
-            state.parked(kind).retain(|worker| *worker != me);
+            state.sleepers.awake(kind, me);
         }
+        has_searched = false;
     }
 }

@@ -1,22 +1,48 @@
-//! What starts next: the lines in front of the workers, the timers, and what cron watches.
+//! What comes next: the lines in front of the workers, the alarms, and what cron watches.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::clock::{Due, Now};
+use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::job::Lane;
 use crate::queue::job::Job;
-use crate::trigger::Schedule;
+
+/// The seat of a job or a run in the queue. Seats are used again; a job's `number` tells it from the one that sat there
+/// before.
+pub(super) type Seat = usize;
 
 /// A place in a lane's line: higher priority first, then first come.
 pub(super) type Place = (Reverse<i32>, u64);
 
-/// A timer: when, and a number that tells timers of the same moment apart.
-pub(super) type TimerKey = (Due, u64);
+/// An alarm: when, and a number that tells alarms of the same moment apart.
+pub(super) type AlarmKey = (Due, u64);
 
-/// How often a timer that follows the wall clock looks again, in microseconds: the bound on how late it notices that the
-/// clock was set.
+/// What an alarm is about. Whoever set it keeps its key and takes it back when it no longer matters, so that one that
+/// rings always means what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alarm {
+    /// The next time of the job on this seat has come.
+    Next(Seat),
+    /// The job on this seat is to be tried again.
+    Retry(Seat),
+}
+
+/// A watch is an alarm that also rings while the scheduler is paused: it starts nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// The run on this seat has taken as long as it may, or ignores that it was asked to stop.
+    Run(Seat),
+    /// The store failed and is to be written again.
+    Store,
+}
+
+/// When a watch rings, by the monotonic clock, and a number as in [`AlarmKey`].
+pub(super) type WatchKey = (u64, u64);
+
+/// How often an alarm that follows the wall clock is looked at, in microseconds: the bound on how late it notices that
+/// the clock was set.
 const WALL_RECHECK_US: u64 = 1_000_000;
 
 /// What tokio-cron-scheduler is to do.
@@ -34,12 +60,11 @@ pub(crate) enum CronCommand {
 
 #[derive(Default)]
 pub(super) struct Agenda {
-    lines: [BTreeMap<Place, JobId>; Lane::COUNT],
-    timers: BTreeMap<TimerKey, JobId>,
+    lines: [BTreeMap<Place, Seat>; Lane::COUNT],
+    alarms: BTreeMap<AlarmKey, Alarm>,
+    watches: BTreeMap<WatchKey, Watch>,
     last_number: u64,
-    /// Runs that have become startable since the last look, by lane.
-    pub(super) startable: [usize; Lane::COUNT],
-    /// Whether the first timer is now sooner than it was.
+    /// Whether the first alarm is now sooner than it was.
     pub(super) sooner: bool,
     pub(super) cron: Vec<CronCommand>,
 }
@@ -55,17 +80,19 @@ impl Agenda {
         self.lines[lane.index()].len()
     }
 
-    pub(super) fn first(&self, lane: Lane) -> Option<&JobId> {
-        self.lines[lane.index()].first_key_value().map(|(_, id)| id)
+    /// Whose turn it is.
+    pub(super) fn first(&self, lane: Lane) -> Option<Seat> {
+        self.lines[lane.index()]
+            .first_key_value()
+            .map(|(_, seat)| *seat)
     }
 
     /// Puts the job into its line if it has a run to start and may, takes it out if not.
-    pub(super) fn line_up<T>(&mut self, id: &JobId, job: &mut Job<T>) {
+    pub(super) fn line_up<E: Executor>(&mut self, seat: Seat, job: &mut Job<E>) {
         match (job.may_start(), job.place) {
             (true, None) => {
-                let place = (Reverse(job.priority), self.number());
-                self.lines[job.lane.index()].insert(place, id.clone());
-                self.startable[job.lane.index()] += 1;
+                let place = (Reverse(job.spec.priority), self.number());
+                self.lines[job.spec.lane.index()].insert(place, seat);
                 job.place = Some(place);
             }
             (false, Some(_)) => self.step_out(job),
@@ -74,100 +101,151 @@ impl Agenda {
     }
 
     /// Takes the job out of its line, if it stands in one.
-    pub(super) fn step_out<T>(&mut self, job: &mut Job<T>) {
+    pub(super) fn step_out<E: Executor>(&mut self, job: &mut Job<E>) {
         if let Some(place) = job.place.take() {
-            self.lines[job.lane.index()].remove(&place);
+            self.lines[job.spec.lane.index()].remove(&place);
         }
     }
 
     /// Moves a waiting job to where a new priority belongs, behind those of the same priority that came before it.
-    pub(super) fn reprioritise<T>(&mut self, job: &mut Job<T>, priority: i32) {
-        job.priority = priority;
-        let line = &mut self.lines[job.lane.index()];
+    pub(super) fn reprioritise<E: Executor>(&mut self, job: &mut Job<E>, priority: i32) {
+        job.spec.priority = priority;
+        let line = &mut self.lines[job.spec.lane.index()];
         if let Some(old) = job.place
-            && let Some(id) = line.remove(&old)
+            && let Some(seat) = line.remove(&old)
         {
             let place = (Reverse(priority), old.1);
-            line.insert(place, id);
+            line.insert(place, seat);
             job.place = Some(place);
         }
     }
 
-    /// Counts everything that stands in line as startable: after a pause of the whole scheduler.
-    pub(super) fn recount(&mut self) {
-        self.startable = [Lane::Prompt, Lane::Bulk, Lane::Io].map(|lane| self.len(lane));
-        self.sooner = true;
+    /// Watches for all that a job waits for: its next time, and the time to try again.
+    pub(super) fn arm<E: Executor>(&mut self, seat: Seat, job: &mut Job<E>) {
+        self.arm_next(seat, job);
+        self.arm_retry(seat, job);
     }
 
-    /// Watches for the job's next time: plain cron by tokio-cron-scheduler, all else by a timer.
-    pub(super) fn arm<T>(&mut self, id: &JobId, job: &mut Job<T>) {
-        let Some(next) = job.next else {
-            return self.disarm(job);
+    /// Watches for the job's next time: plain cron by tokio-cron-scheduler, all else by an alarm.
+    pub(super) fn arm_next<E: Executor>(&mut self, seat: Seat, job: &mut Job<E>) {
+        let Some(next) = job.next_delayed() else {
+            return self.disarm_next(job);
         };
-        if let Schedule::Cron(calendar) = &job.schedule
-            && let Some(expression) = calendar.plain()
-        {
+        if let Some(expression) = job.ticked_by_cron() {
             if job.cron.is_none() {
+                let expression = expression.to_owned();
+                self.unset(job.alarm.take());
                 let arm = self.number();
                 job.cron = Some(arm);
                 self.cron.push(CronCommand::Arm {
                     arm,
-                    id: id.clone(),
-                    expression: expression.to_owned(),
+                    id: job.spec.id.clone(),
+                    expression,
                 });
             }
             return;
         }
-        self.disarm(job);
-        let key = (next, self.number());
-        self.timers.insert(key, id.clone());
-        job.timer = Some(key);
-        let first = match next {
-            Due::Mono(_) => self.first_mono(),
-            Due::Wall(_) => self.first_wall(),
-        };
-        self.sooner |= first == Some(next);
+        self.disarm_next(job);
+        job.alarm = Some(self.set(next, Alarm::Next(seat)));
     }
 
-    /// No longer watches for the job's next time.
-    pub(super) fn disarm<T>(&mut self, job: &mut Job<T>) {
-        if let Some(key) = job.timer.take() {
-            self.timers.remove(&key);
+    /// Watches for the time to try again.
+    pub(super) fn arm_retry<E: Executor>(&mut self, seat: Seat, job: &mut Job<E>) {
+        self.disarm_retry(job);
+        if let Some(at) = job.retry_at {
+            job.retry_alarm = Some(self.set(at, Alarm::Retry(seat)));
         }
+    }
+
+    /// No longer watches for anything of this job.
+    pub(super) fn disarm<E: Executor>(&mut self, job: &mut Job<E>) {
+        self.disarm_next(job);
+        self.disarm_retry(job);
+    }
+
+    pub(super) fn disarm_next<E: Executor>(&mut self, job: &mut Job<E>) {
+        self.unset(job.alarm.take());
         if let Some(arm) = job.cron.take() {
             self.cron.push(CronCommand::Disarm { arm });
         }
     }
 
-    /// Takes a timer whose time has come.
-    pub(super) fn pop_due(&mut self, now: Now) -> Option<JobId> {
+    pub(super) fn disarm_retry<E: Executor>(&mut self, job: &mut Job<E>) {
+        self.unset(job.retry_alarm.take());
+    }
+
+    /// Sets an alarm; the key is for taking it back.
+    pub(super) fn set(&mut self, due: Due, alarm: Alarm) -> AlarmKey {
+        let key = (due, self.number());
+        self.alarms.insert(key, alarm);
+        let first = match due {
+            Due::Mono(_) => self.first_mono(),
+            Due::Wall(_) => self.first_wall(),
+        };
+        self.sooner |= first == Some(due);
+        key
+    }
+
+    pub(super) fn unset(&mut self, key: Option<AlarmKey>) {
+        if let Some(key) = key {
+            self.alarms.remove(&key);
+        }
+    }
+
+    /// Sets a watch so long from now; the key is for taking it back.
+    pub(super) fn watch(&mut self, wait_us: u64, watch: Watch, now: Now) -> WatchKey {
+        let key = (now.mono_us.saturating_add(wait_us), self.number());
+        self.watches.insert(key, watch);
+        self.sooner |= self.watches.first_key_value().map(|(first, _)| *first) == Some(key);
+        key
+    }
+
+    pub(super) fn unwatch(&mut self, key: Option<WatchKey>) {
+        if let Some(key) = key {
+            self.watches.remove(&key);
+        }
+    }
+
+    /// Takes a watch whose time has come.
+    pub(super) fn pop_watch(&mut self, now: Now) -> Option<Watch> {
+        let first = self.watches.first_entry()?;
+        (first.key().0 <= now.mono_us).then(|| first.remove())
+    }
+
+    /// Takes an alarm whose time has come.
+    pub(super) fn pop_due(&mut self, now: Now) -> Option<Alarm> {
         let due = [self.first_mono(), self.first_wall()]
             .into_iter()
             .flatten()
             .find(|due| due.wait_us(now) == 0)?;
-        let key = *self.timers.range((due, 0)..).next()?.0;
-        self.timers.remove(&key)
+        let key = *self.alarms.range((due, 0)..).next()?.0;
+        self.alarms.remove(&key)
     }
 
-    /// Microseconds until the timers want to be looked at.
-    pub(super) fn wait_us(&self, now: Now) -> Option<u64> {
+    /// Microseconds until the watches, and unless `paused` the alarms, want to be looked at.
+    pub(super) fn wait_us(&self, now: Now, paused: bool) -> Option<u64> {
+        let watch = self.watches.first_key_value();
+        let watch = watch.map(|((at, _), _)| Due::Mono(*at).wait_us(now));
+        if paused {
+            return watch;
+        }
         let mono = self.first_mono().map(|due| due.wait_us(now));
         let wall = self
             .first_wall()
             .map(|due| due.wait_us(now).min(WALL_RECHECK_US));
-        mono.into_iter().chain(wall).min()
+        watch.into_iter().chain(mono).chain(wall).min()
     }
 
     /// `Due` orders monotonic times before those of the wall clock, so the map holds two heaps, one behind the other.
     fn first_mono(&self) -> Option<Due> {
-        self.timers
+        self.alarms
             .first_key_value()
             .map(|((due, _), _)| *due)
             .filter(|due| matches!(due, Due::Mono(_)))
     }
 
     fn first_wall(&self) -> Option<Due> {
-        self.timers
+        self.alarms
             .range((Due::Wall(0), 0)..)
             .next()
             .map(|((due, _), _)| *due)

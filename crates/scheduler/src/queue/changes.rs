@@ -1,119 +1,142 @@
 //! What an operator or a listener does to jobs that exist.
 
-use crate::clock::{Due, Now, micros};
-use crate::error::{ChangeError, JobLookupError};
+use crate::clock::Now;
+use crate::error::ChangeError;
 use crate::event::EventCode;
+use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::info::JobInfo;
 use crate::job::Modification;
 use crate::queue::Queue;
+use crate::queue::agenda::Seat;
+use crate::queue::job::Stop;
+use crate::store::StoredTask;
 use crate::trigger::{Schedule, Trigger};
 
-impl<T> Queue<T> {
+impl<E: Executor> Queue<E> {
     /// Removes a job; answers how it stood.
-    pub(crate) fn remove(&mut self, id: &JobId, now: Now) -> Result<JobInfo, JobLookupError> {
-        let info = self.look_up(id, now)?;
-        if let Some(job) = self.retire(id) {
-            self.note(EventCode::JobRemoved, id, &job, now);
-        }
+    pub(crate) fn remove(&mut self, id: &JobId, now: Now) -> Result<JobInfo, ChangeError> {
+        let seat = self.seat(id)?;
+        let info = self.describe(&self.jobs[seat], now);
+        self.remove_seat(seat, now);
         Ok(info)
     }
 
     /// Removes all jobs; answers how many there were.
     pub(crate) fn remove_all(&mut self, now: Now) -> usize {
-        let mut ids: Vec<JobId> = self.jobs.keys().cloned().collect();
-        ids.sort();
-        for id in &ids {
-            if let Some(job) = self.retire(id) {
-                self.note(EventCode::JobRemoved, id, &job, now);
-            }
+        let mut seats: Vec<(JobId, Seat)> = self.seats();
+        seats.sort();
+        for (_, seat) in &seats {
+            self.remove_seat(*seat, now);
         }
-        ids.len()
+        seats.len()
+    }
+
+    fn remove_seat(&mut self, seat: Seat, now: Now) {
+        let job = &self.jobs[seat];
+        self.ledger.forget_pause(&job.spec.id);
+        self.post.about(job, EventCode::JobRemoved, now);
+        self.evict(seat, now);
+    }
+
+    fn seats(&self) -> Vec<(JobId, Seat)> {
+        self.seated()
+            .map(|(seat, job)| (job.spec.id.clone(), seat))
+            .collect()
     }
 
     /// Pauses a job. A one-shot whose run goes on is asked to stop and kept for later; the run of a recurring one goes
     /// on, as in APScheduler.
-    pub(crate) fn pause(&mut self, id: &JobId, now: Now) -> Result<JobInfo, JobLookupError> {
-        let Some(mut job) = self.jobs.remove(id) else {
-            return Err(JobLookupError { id: id.clone() });
-        };
+    pub(crate) fn pause(&mut self, id: &JobId, now: Now) -> Result<JobInfo, ChangeError> {
+        let seat = self.seat(id)?;
+        let job = &mut self.jobs[seat];
         if !job.paused {
             job.paused = true;
-            self.agenda.disarm(&mut job);
+            self.agenda.disarm(job);
+            self.agenda.step_out(job);
             if job.schedule.repeats() {
                 job.due.clear();
+                (job.failures, job.retry_at) = (0, None);
             } else if job.running > 0 {
                 // From here on that run is of an earlier job of this id: its end changes nothing here.
-                self.stop_runs(id, job.number);
+                let number = job.number;
                 job.number = self.agenda.number();
+                self.stop_runs(|run| run.is_of(seat, number), Stop::Cancelled, now);
+                let job = &mut self.jobs[seat];
                 job.running = 0;
                 job.due.clear();
-                job.due.push_back(Due::Mono(now.mono_us));
+                job.due.push_back(now.after(0));
             }
-            self.agenda.step_out(&mut job);
-            self.note(EventCode::JobPaused, id, &job, now);
+            let job = &self.jobs[seat];
+            self.ledger.pause(job);
+            self.post.about(job, EventCode::JobPaused, now);
         }
-        self.jobs.insert(id.clone(), job);
-        self.look_up(id, now)
+        Ok(self.describe(&self.jobs[seat], now))
     }
 
     /// Lets a paused job run again. Times that passed meanwhile are not made up for, but a one-shot still runs once.
-    pub(crate) fn resume(&mut self, id: &JobId, now: Now) -> Result<JobInfo, JobLookupError> {
-        let Some(mut job) = self.jobs.remove(id) else {
-            return Err(JobLookupError { id: id.clone() });
-        };
+    pub(crate) fn resume(&mut self, id: &JobId, now: Now) -> Result<JobInfo, ChangeError> {
+        let seat = self.seat(id)?;
+        let job = &mut self.jobs[seat];
         if job.paused {
-            job.paused = false;
-            job.forced = false;
-            if let Some(next) = job.next
+            (job.paused, job.forced) = (false, false);
+            if let (Some(next), Some(delayed)) = (job.next, job.next_delayed())
                 && job.schedule.repeats()
-                && next.wait_us(now) == 0
+                && delayed.wait_us(now) == 0
             {
-                job.next = job.schedule.elapsed(next, now, true).1;
+                let then = now.earlier(job.delay_us);
+                job.next = job.schedule.elapsed(next, then, true).1;
             }
             // A one-shot that waited for a worker when it was paused is not late for the time it was paused.
-            for due in job.due.iter_mut() {
-                *due = Due::Mono(now.mono_us);
+            for due in &mut job.due {
+                *due = now.after(0);
             }
-            self.agenda.arm(id, &mut job);
-            self.agenda.line_up(id, &mut job);
-            self.note(EventCode::JobResumed, id, &job, now);
+            self.agenda.arm(seat, job);
+            self.agenda.line_up(seat, job);
+            self.ledger.pause(job);
+            self.post.about(job, EventCode::JobResumed, now);
             if job.is_spent() {
                 // Its calendar ran out while it was paused.
-                self.note(EventCode::JobRemoved, id, &job, now);
-                return Ok(self.describe(id, &job, now));
+                let info = self.describe(&self.jobs[seat], now);
+                self.remove_seat(seat, now);
+                return Ok(info);
             }
         }
-        self.jobs.insert(id.clone(), job);
-        self.look_up(id, now)
+        Ok(self.describe(&self.jobs[seat], now))
     }
 
-    /// Changes a job; what has started keeps what it started with.
+    /// Changes a job; what has started keeps what it started with. `stored` is the new task as data, if there is one and
+    /// the job is durable.
     pub(crate) fn modify(
         &mut self,
         id: &JobId,
-        change: Modification<T>,
+        change: Modification<E::Task>,
+        stored: Option<Box<StoredTask>>,
         now: Now,
-    ) -> Result<JobInfo, JobLookupError> {
-        let Some(mut job) = self.jobs.remove(id) else {
-            return Err(JobLookupError { id: id.clone() });
-        };
+    ) -> Result<JobInfo, ChangeError> {
+        let seat = self.seat(id)?;
+        let job = &mut self.jobs[seat];
+        if change.task.is_some() && job.stored.is_some() {
+            let stored = stored.ok_or_else(|| ChangeError::NotStorable { id: id.clone() })?;
+            job.stored = Some(stored);
+        }
         if let Some(priority) = change.priority {
-            self.agenda.reprioritise(&mut job, priority);
+            self.agenda.reprioritise(job, priority);
         }
-        job.name = change.name.unwrap_or(job.name);
-        job.task = change.task.unwrap_or(job.task);
-        job.coalesce = change.coalesce.unwrap_or(job.coalesce);
-        job.max_instances = change
-            .max_instances
-            .map_or(job.max_instances, |limit| limit.max(1));
-        if let Some(grace) = change.misfire_grace_time {
-            job.grace_us = grace.map(micros);
-        }
-        self.agenda.line_up(id, &mut job);
-        self.note(EventCode::JobModified, id, &job, now);
-        self.jobs.insert(id.clone(), job);
-        self.look_up(id, now)
+        let spec = &mut job.spec;
+        replace(&mut spec.name, change.name);
+        replace(&mut spec.task, change.task);
+        replace(&mut spec.coalesce, change.coalesce);
+        replace(&mut spec.max_instances, change.max_instances.map(|limit| limit.max(1)));
+        replace(&mut spec.misfire_grace_time, change.misfire_grace_time);
+        replace(&mut spec.timeout, change.timeout);
+        replace(&mut spec.retry, change.retry);
+        replace(&mut spec.tags, change.tags);
+        self.agenda.line_up(seat, job);
+        self.ledger.touch(job);
+        let job = &self.jobs[seat];
+        self.post.about(job, EventCode::JobModified, now);
+        Ok(self.describe(job, now))
     }
 
     /// Gives a job another trigger, counted from now. A pending run of the old one does not start; one that goes on
@@ -125,34 +148,25 @@ impl<T> Queue<T> {
         schedule: Schedule,
         now: Now,
     ) -> Result<JobInfo, ChangeError> {
-        let Some(mut job) = self.jobs.remove(id) else {
-            return Err(JobLookupError { id: id.clone() }.into());
-        };
-        let Some(first) = schedule.first(now) else {
-            self.jobs.insert(id.clone(), job);
-            let reason = "no such time will come".to_owned();
-            return Err(ChangeError::BadTrigger {
-                field: "expression",
-                reason,
-            });
-        };
-        self.agenda.disarm(&mut job);
-        self.agenda.step_out(&mut job);
-        job.due.clear();
-        job.forced = false;
-        (job.trigger, job.schedule, job.next) = (trigger, schedule, None);
-        if matches!(job.schedule, Schedule::Now) {
-            job.due.push_back(first);
-        } else {
-            job.next = Some(first);
-        }
+        let seat = self.seat(id)?;
+        let first = schedule.first(now).ok_or_else(|| ChangeError::BadTrigger {
+            field: "expression",
+            reason: "no such time will come".to_owned(),
+        })?;
+        let job = &mut self.jobs[seat];
+        self.agenda.disarm(job);
+        self.agenda.step_out(job);
+        (job.spec.trigger, job.schedule) = (trigger, schedule);
+        job.delay_us = self.run_ids.random_to(job.spec.jitter);
+        job.begin(first, now);
         if !job.paused {
-            self.agenda.arm(id, &mut job);
-            self.agenda.line_up(id, &mut job);
+            self.agenda.arm(seat, job);
+            self.agenda.line_up(seat, job);
         }
-        self.note(EventCode::JobModified, id, &job, now);
-        self.jobs.insert(id.clone(), job);
-        Ok(self.look_up(id, now)?)
+        self.ledger.touch(job);
+        let job = &self.jobs[seat];
+        self.post.about(job, EventCode::JobModified, now);
+        Ok(self.describe(job, now))
     }
 
     /// Runs a job now. A one-shot's only run comes forward (and a paused one is resumed by it); a recurring one runs
@@ -161,42 +175,50 @@ impl<T> Queue<T> {
         if self.closed {
             return Err(ChangeError::ShuttingDown);
         }
-        let Some(mut job) = self.jobs.remove(id) else {
-            return Err(JobLookupError { id: id.clone() }.into());
-        };
-        if job.running >= job.max_instances {
-            let limit = job.max_instances;
-            self.jobs.insert(id.clone(), job);
+        let seat = self.seat(id)?;
+        let job = &mut self.jobs[seat];
+        if job.running >= job.spec.max_instances {
+            let limit = job.spec.max_instances;
             return Err(ChangeError::MaxInstances {
                 id: id.clone(),
                 limit,
             });
         }
+        self.agenda.disarm_retry(job);
+        job.retry_at = None;
         if job.schedule.repeats() {
             job.forced = job.paused;
         } else {
             if job.paused {
                 job.paused = false;
-                self.note(EventCode::JobResumed, id, &job, now);
+                self.ledger.pause(job);
+                self.post.about(job, EventCode::JobResumed, now);
             }
-            self.agenda.disarm(&mut job);
+            self.agenda.disarm_next(job);
             job.next = None;
         }
         if job.due.is_empty() {
-            job.due.push_back(Due::Mono(now.mono_us));
+            job.due.push_back(now.after(0));
         }
-        self.agenda.line_up(id, &mut job);
-        self.jobs.insert(id.clone(), job);
-        Ok(self.look_up(id, now)?)
+        self.agenda.line_up(seat, job);
+        self.ledger.touch(job);
+        Ok(self.describe(&self.jobs[seat], now))
     }
 
     /// Asks the runs of a job that go on to stop; the job stays, if it recurs. Answers how many were not asked before.
-    pub(crate) fn cancel_run(&mut self, id: &JobId) -> Result<usize, JobLookupError> {
-        let number = match self.jobs.get(id) {
-            Some(job) => job.number,
-            None => return Err(JobLookupError { id: id.clone() }),
-        };
-        Ok(self.stop_runs(id, number))
+    pub(crate) fn cancel_run(&mut self, id: &JobId, now: Now) -> Result<usize, ChangeError> {
+        let seat = self.seat(id)?;
+        let number = self.jobs[seat].number;
+        Ok(self.stop_runs(|run| run.is_of(seat, number), Stop::Cancelled, now))
+    }
+
+    /// The ids of the jobs that carry this tag, sorted.
+    pub(crate) fn tagged(&self, tag: &str) -> Vec<JobId> {
+        let jobs = self.seated().map(|(_, job)| &job.spec);
+        let tagged = jobs.filter(|spec| spec.tags.iter().any(|own| own == tag));
+        let mut ids: Vec<JobId> = tagged.map(|spec| spec.id.clone()).collect();
+        ids.sort();
+        ids
     }
 
     /// Starts nothing more until [`resume_all`](Self::resume_all). Answers whether that is new.
@@ -208,37 +230,42 @@ impl<T> Queue<T> {
     pub(crate) fn resume_all(&mut self, now: Now) -> bool {
         let was_paused = std::mem::replace(&mut self.paused, false);
         if was_paused {
-            self.agenda.recount();
+            // The timer thread has waited for nothing.
+            self.agenda.sooner = true;
             self.fire_due(now);
-            let ticked: Vec<(JobId, u64)> = self
-                .jobs
-                .iter()
-                .filter_map(|(id, job)| Some((id.clone(), job.cron?)))
-                .collect();
-            for (id, arm) in ticked {
-                self.tick(&id, arm, now);
+            for (_, seat) in self.seats() {
+                self.catch_up(seat, now);
             }
         }
         was_paused
     }
 
-    /// Ends it all: no job is left, none can be added, and every run is asked to stop. Answers how many jobs will not
-    /// run (again).
-    pub(crate) fn close(&mut self) -> usize {
+    /// Ends it all: nothing starts, nothing can be added, and no job is left but those that a store keeps. Answers how
+    /// many will not run (again), and how many wait in the store.
+    pub(crate) fn close(&mut self) -> (usize, usize) {
         self.closed = true;
-        let ids: Vec<JobId> = self.jobs.keys().cloned().collect();
-        let mut dropped = 0;
-        for id in ids {
-            if let Some(job) = self.retire(&id)
-                && (job.next.is_some() || !job.due.is_empty())
-            {
-                dropped += 1;
+        let (mut dropped, mut stored) = (0, 0);
+        for (_, seat) in self.seats() {
+            let job = &self.jobs[seat];
+            if job.stored.is_some() {
+                stored += 1;
+                continue;
             }
+            let waits = job.next.is_some() || job.retry_at.is_some() || !job.due.is_empty();
+            dropped += usize::from(waits);
+            self.part(seat);
         }
-        for run in self.runs.values_mut() {
-            run.cancelled = true;
-            self.cancel.push(run.context.cancel().clone());
-        }
-        dropped
+        (dropped, stored)
+    }
+
+    /// Asks every run to stop, after [`close`](Self::close).
+    pub(crate) fn stop_all(&mut self, now: Now) {
+        self.stop_runs(|_| true, Stop::Closing, now);
+    }
+}
+
+fn replace<V>(place: &mut V, new: Option<V>) {
+    if let Some(new) = new {
+        *place = new;
     }
 }

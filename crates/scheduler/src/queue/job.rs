@@ -4,91 +4,160 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::clock::{Due, micros};
-use crate::executor::RunContext;
-use crate::ids::JobId;
+use crate::clock::{Due, Now};
+use crate::event::{Event, EventCode};
+use crate::executor::{Executor, RunContext};
 use crate::job::{JobSpec, Lane};
-use crate::queue::agenda::{Place, TimerKey};
-use crate::trigger::{Schedule, Trigger};
+use crate::mailbox::Mailbox;
+use crate::queue::agenda::{AlarmKey, Place, Seat, WatchKey};
+use crate::store::StoredTask;
+use crate::trigger::Schedule;
 
-pub(super) struct Job<T> {
+pub(super) struct Job<E: Executor> {
     /// Tells it from an earlier job of the same id, whose last run may still go on.
     pub(super) number: u64,
-    pub(super) name: Cow<'static, str>,
-    pub(super) task: Arc<T>,
-    pub(super) lane: Lane,
-    pub(super) priority: i32,
-    pub(super) trigger: Trigger,
+    pub(super) spec: JobSpec<E::Task>,
     pub(super) schedule: Schedule,
-    pub(super) grace_us: Option<u64>,
-    pub(super) coalesce: bool,
-    pub(super) max_instances: u32,
+    /// Its task as data, if a store keeps it.
+    pub(super) stored: Option<Box<StoredTask>>,
+    /// When it was added or rescheduled, by the wall clock.
+    pub(super) anchor_us: u64,
+    /// Whether it only sits here until its last event has been told.
+    pub(super) gone: bool,
     pub(super) paused: bool,
     /// Whether the run that is due starts although the job is paused: someone asked for just it.
     pub(super) forced: bool,
     /// Times that have come and whose runs have not started, earliest first.
     pub(super) due: VecDeque<Due>,
-    /// The first time that has not come. Kept, but not watched for, while the job is paused.
+    /// The first time that has not come, without its delay. Kept, but not watched for, while the job is paused.
     pub(super) next: Option<Due>,
+    /// By how much the next time is delayed: jitter.
+    pub(super) delay_us: u64,
+    /// How often it has failed in a row for one time.
+    pub(super) failures: u32,
+    /// When it is tried again.
+    pub(super) retry_at: Option<Due>,
     pub(super) place: Option<Place>,
-    pub(super) timer: Option<TimerKey>,
+    pub(super) alarm: Option<AlarmKey>,
+    pub(super) retry_alarm: Option<AlarmKey>,
     pub(super) cron: Option<u64>,
     /// How many runs go on.
     pub(super) running: u32,
+    /// Where its events wait for their listeners.
+    pub(super) mail: Arc<Mailbox<E>>,
 }
 
-impl<T> Job<T> {
-    pub(super) fn new(number: u64, spec: JobSpec<T>, schedule: Schedule) -> Self {
-        Self {
-            number,
-            name: spec.name,
-            task: spec.task,
-            lane: spec.lane,
-            priority: spec.priority,
-            trigger: spec.trigger,
-            schedule,
-            grace_us: spec.misfire_grace_time.map(micros),
-            coalesce: spec.coalesce,
-            max_instances: spec.max_instances.max(1),
-            paused: false,
-            forced: false,
-            due: VecDeque::new(),
-            next: None,
-            place: None,
-            timer: None,
-            cron: None,
-            running: 0,
-        }
-    }
-
+impl<E: Executor> Job<E> {
     pub(super) fn may_start(&self) -> bool {
-        (!self.paused || self.forced) && !self.due.is_empty() && self.running < self.max_instances
+        (!self.paused || self.forced)
+            && !self.due.is_empty()
+            && self.running < self.spec.max_instances
     }
 
     /// Whether nothing is left of it: it has run for the last time.
     pub(super) fn is_spent(&self) -> bool {
-        !self.paused && self.next.is_none() && self.due.is_empty() && self.running == 0
+        !self.paused
+            && self.next.is_none()
+            && self.retry_at.is_none()
+            && self.due.is_empty()
+            && self.running == 0
+    }
+
+    /// When its next time is looked at, jitter added.
+    pub(super) fn next_delayed(&self) -> Option<Due> {
+        self.next.map(|next| next.later(self.delay_us))
+    }
+
+    /// When it runs next, as far as is known.
+    pub(super) fn next_run(&self, now: Now) -> Option<Due> {
+        let waiting = [self.retry_at, self.next_delayed()];
+        let soonest = waiting.into_iter().flatten();
+        self.due
+            .front()
+            .copied()
+            .or_else(|| soonest.min_by_key(|due| due.wait_us(now)))
+            .filter(|_| !self.paused || self.forced)
+    }
+
+    /// The expression by which tokio-cron-scheduler ticks for this job; it knows no delays.
+    pub(super) fn ticked_by_cron(&self) -> Option<&str> {
+        match &self.schedule {
+            Schedule::Cron(calendar) if self.spec.jitter.is_zero() => calendar.plain(),
+            _ => None,
+        }
+    }
+
+    /// Its times are counted from now on; those that have come are forgotten.
+    pub(super) fn begin(&mut self, first: Due, now: Now) {
+        self.anchor_us = now.wall_us;
+        self.due.clear();
+        self.forced = false;
+        (self.failures, self.retry_at) = (0, None);
+        if matches!(self.schedule, Schedule::Now) {
+            self.next = None;
+            self.due.push_back(first);
+        } else {
+            self.next = Some(first);
+        }
+    }
+
+    /// An event about the job as a whole.
+    pub(super) fn event(&self, code: EventCode, now: Now) -> Event<E> {
+        Event {
+            name: self.spec.name.clone(),
+            kept: code != EventCode::JobRemoved,
+            failures: self.failures,
+            ..Event::new(
+                code,
+                self.spec.id.clone(),
+                Arc::clone(&self.spec.task),
+                now.wall_us,
+            )
+        }
     }
 }
 
-pub(super) struct Run<T> {
-    pub(super) job_id: JobId,
+pub(super) struct Run<E: Executor> {
+    /// The job it is of, if that still sits there and has this number.
+    pub(super) seat: Seat,
     pub(super) job_number: u64,
     pub(super) name: Cow<'static, str>,
-    pub(super) task: Arc<T>,
+    pub(super) task: Arc<E::Task>,
     pub(super) lane: Lane,
     pub(super) context: RunContext,
+    pub(super) mail: Arc<Mailbox<E>>,
+    /// The time it is for.
+    pub(super) due: Due,
     pub(super) scheduled_us: u64,
-    pub(super) started_us: u64,
-    pub(super) started_mono_us: u64,
+    pub(super) started: Now,
+    pub(super) attempt: u32,
     /// Set before its token is: what counts when it ends.
-    pub(super) cancelled: bool,
+    pub(super) stopped: Option<Stop>,
+    pub(super) watch: Option<WatchKey>,
+}
+
+impl<E: Executor> Run<E> {
+    /// Whether it is of the job of this number that sits there.
+    pub(super) fn is_of(&self, seat: Seat, job_number: u64) -> bool {
+        self.seat == seat && self.job_number == job_number
+    }
+}
+
+/// Why a run was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Someone asked.
+    Cancelled,
+    /// The scheduler ends; the job is to run again if a store keeps it.
+    Closing,
+    /// It took longer than it may.
+    TimedOut,
 }
 
 /// A run that a worker is to execute.
-pub(crate) struct Started<T> {
+pub(crate) struct Started<E: Executor> {
     /// Names the run to [`Queue::finished`](super::Queue::finished).
-    pub(crate) run: u64,
-    pub(crate) task: Arc<T>,
+    pub(crate) run: usize,
+    pub(crate) task: Arc<E::Task>,
     pub(crate) context: RunContext,
 }

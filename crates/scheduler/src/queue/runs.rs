@@ -1,88 +1,124 @@
 //! How runs come due, start and end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::clock::Now;
-use crate::event::EventCode;
-use crate::executor::RunContext;
+use crate::clock::{Now, micros};
+use crate::event::{Event, EventCode};
+use crate::executor::{Executor, RunContext};
 use crate::ids::JobId;
 use crate::info::{RunOutcome, RunRecord};
 use crate::job::Lane;
-use crate::queue::job::{Run, Started};
-use crate::queue::{Note, Queue};
+use crate::queue::Queue;
+use crate::queue::agenda::{Alarm, Seat, Watch};
+use crate::queue::job::{Job, Run, Started, Stop};
 use crate::trigger::MAX_CATCH_UP;
 
-impl<T> Queue<T> {
-    /// Lets every timer fire whose time has come.
+/// What a body has returned.
+pub(crate) struct Ended<E: Executor> {
+    /// Its output, if it returned one.
+    pub(crate) output: Option<Arc<E::Output>>,
+    /// Why it failed, if it did.
+    pub(crate) error: Option<String>,
+    /// Whether its token is set, also by the program itself.
+    pub(crate) token_cancelled: bool,
+}
+
+impl<E: Executor> Queue<E> {
+    /// Lets every alarm ring whose time has come.
     pub(crate) fn fire_due(&mut self, now: Now) {
-        if self.paused {
+        while let Some(watch) = self.agenda.pop_watch(now) {
+            match watch {
+                Watch::Run(run) => self.overdue(run, now),
+                Watch::Store => self.ledger.try_again(),
+            }
+        }
+        if self.paused || self.closed {
             return;
         }
-        while let Some(id) = self.agenda.pop_due(now) {
-            if let Some(job) = self.jobs.get_mut(&id) {
-                job.timer = None;
+        while let Some(alarm) = self.agenda.pop_due(now) {
+            match alarm {
+                Alarm::Next(seat) => {
+                    if let Some(job) = self.jobs.get_mut(seat) {
+                        job.alarm = None;
+                    }
+                    self.fire(seat, now);
+                }
+                Alarm::Retry(seat) => self.try_again(seat),
             }
-            self.fire(&id, now);
         }
     }
 
     /// tokio-cron-scheduler says that a time of this job has come. Ticks of an arm that is no longer wanted, or that
     /// come early, are nothing; a tick that got lost is made up for by the next.
     pub(crate) fn tick(&mut self, id: &JobId, arm: u64, now: Now) {
-        let expected = self.jobs.get(id).is_some_and(|job| {
-            job.cron == Some(arm) && job.next.is_some_and(|next| next.wait_us(now) == 0)
-        });
-        if expected && !self.paused {
-            self.fire(id, now);
+        if let Ok(seat) = self.seat(id)
+            && self.jobs[seat].cron == Some(arm)
+            && !self.paused
+            && !self.closed
+        {
+            self.catch_up(seat, now);
+        }
+    }
+
+    /// Fires a job if its next time has come, whoever watches for it.
+    pub(super) fn catch_up(&mut self, seat: Seat, now: Now) {
+        let job = &self.jobs[seat];
+        if !job.paused && job.next_delayed().is_some_and(|next| next.wait_us(now) == 0) {
+            self.fire(seat, now);
         }
     }
 
     /// When [`fire_due`](Self::fire_due) wants to be called next, in microseconds from now.
     pub(crate) fn wait_us(&self, now: Now) -> Option<u64> {
-        if self.paused {
-            None
-        } else {
-            self.agenda.wait_us(now)
-        }
+        self.agenda.wait_us(now, self.paused)
     }
 
     /// The job's next time has come.
-    fn fire(&mut self, id: &JobId, now: Now) {
-        let Some(job) = self.jobs.get_mut(id) else {
+    fn fire(&mut self, seat: Seat, now: Now) {
+        let Some(job) = self.jobs.get_mut(seat) else {
             return;
         };
         let Some(due) = job.next else { return };
-        let (times, next) = job.schedule.elapsed(due, now, job.coalesce);
+        let delay_us = job.delay_us;
+        let (times, next) = job
+            .schedule
+            .elapsed(due, now.earlier(delay_us), job.spec.coalesce);
         job.next = next;
+        job.delay_us = self.run_ids.random_to(job.spec.jitter);
         let repeats = job.schedule.repeats();
-        let full = repeats && job.due.is_empty() && job.running >= job.max_instances;
+        let full = repeats && job.due.is_empty() && job.running >= job.spec.max_instances;
         if !full {
-            if job.coalesce {
+            if job.spec.coalesce {
                 job.due.clear();
             }
-            job.due.extend(times);
+            job.due.extend(times.into_iter().map(|due| due.later(delay_us)));
             let surplus = job.due.len().saturating_sub(MAX_CATCH_UP);
             job.due.drain(..surplus);
+            // A new time is a new beginning.
+            (job.failures, job.retry_at) = (0, None);
+            self.agenda.disarm_retry(job);
         }
-        self.agenda.arm(id, job);
-        self.agenda.line_up(id, job);
-        if full && let Some(job) = self.jobs.remove(id) {
-            self.note(EventCode::JobMaxInstances, id, &job, now);
-            self.jobs.insert(id.clone(), job);
+        self.agenda.arm_next(seat, job);
+        self.agenda.line_up(seat, job);
+        if full {
+            // That time is over without a run.
+            self.ledger.touch(job);
+            self.post.about(job, EventCode::JobMaxInstances, now);
         }
     }
 
     /// Starts the best run that is due in the first of these lanes that has one.
-    pub(crate) fn take(&mut self, lanes: &[Lane], now: Now) -> Option<Started<T>> {
+    pub(crate) fn take(&mut self, lanes: &[Lane], now: Now) -> Option<Started<E>> {
         if self.paused || self.closed {
             return None;
         }
         for &lane in lanes {
             while lane != Lane::Io || self.io_running < self.limits.io {
-                let Some(id) = self.agenda.first(lane).cloned() else {
+                let Some(seat) = self.agenda.first(lane) else {
                     break;
                 };
-                if let Some(started) = self.start(&id, now) {
+                if let Some(started) = self.start(seat, now) {
                     return Some(started);
                 }
             }
@@ -91,138 +127,188 @@ impl<T> Queue<T> {
     }
 
     /// Starts the run that is due first of a job that stands in line, unless it is too late for it.
-    fn start(&mut self, id: &JobId, now: Now) -> Option<Started<T>> {
-        let number = self.agenda.number();
-        let job = self.jobs.get_mut(id)?;
+    fn start(&mut self, seat: Seat, now: Now) -> Option<Started<E>> {
+        let job = self.jobs.get_mut(seat)?;
         self.agenda.step_out(job);
         let due = job.due.pop_front()?;
         job.forced &= !job.due.is_empty();
-        let scheduled_us = due.wall_us(now);
+        let late_us = due.late_us(now);
         if job
-            .grace_us
-            .is_some_and(|grace_us| due.late_us(now) > grace_us)
+            .spec
+            .misfire_grace_time
+            .is_some_and(|grace| late_us > micros(grace))
         {
-            self.agenda.line_up(id, job);
-            self.missed(id, scheduled_us, now);
+            self.agenda.line_up(seat, job);
+            self.missed(seat, due.wall_us(now), now);
             return None;
         }
-        let run_id = self.ids.next(now.wall_us / 1_000);
-        let context = RunContext::new(id.clone(), run_id);
+        let run_id = self.run_ids.next(now.wall_us / 1_000);
+        let context = RunContext::new(job.spec.id.clone(), run_id);
         job.running += 1;
-        self.agenda.line_up(id, job);
+        self.agenda.line_up(seat, job);
         let run = Run {
-            job_id: id.clone(),
+            seat,
             job_number: job.number,
-            name: job.name.clone(),
-            task: Arc::clone(&job.task),
-            lane: job.lane,
+            name: job.spec.name.clone(),
+            task: Arc::clone(&job.spec.task),
+            lane: job.spec.lane,
             context: context.clone(),
-            scheduled_us,
-            started_us: now.wall_us,
-            started_mono_us: now.mono_us,
-            cancelled: false,
+            mail: Arc::clone(&job.mail),
+            due,
+            scheduled_us: due.wall_us(now),
+            started: now,
+            attempt: job.failures + 1,
+            stopped: None,
+            watch: None,
         };
         let started = Started {
-            run: number,
+            run: self.runs.vacant_key(),
             task: Arc::clone(&run.task),
             context,
         };
-        self.notes.push(Note {
-            code: EventCode::JobSubmitted,
-            job_id: run.job_id.clone(),
-            name: run.name.clone(),
-            task: Arc::clone(&run.task),
-            run_id: Some(run_id),
-            wall_us: now.wall_us,
-            elapsed_us: None,
-            error: None,
-            kept: true,
-        });
+        let watch = Watch::Run(started.run);
+        let timeout = job.spec.timeout.map(micros);
         if run.lane == Lane::Io {
             self.io_running += 1;
         }
-        self.runs.insert(number, run);
+        self.post.send(EventCode::JobSubmitted, &run.mail, || {
+            run.event(EventCode::JobSubmitted, now)
+        });
+        let seat = self.runs.insert(run);
+        self.runs[seat].watch = timeout.map(|us| self.agenda.watch(us, watch, now));
         Some(started)
     }
 
-    fn missed(&mut self, id: &JobId, scheduled_us: u64, now: Now) {
-        let Some(job) = self.jobs.remove(id) else {
-            return;
-        };
-        self.note(EventCode::JobMissed, id, &job, now);
+    /// A run is too late to start.
+    fn missed(&mut self, seat: Seat, scheduled_us: u64, now: Now) {
+        let job = &self.jobs[seat];
         self.history.push(RunRecord {
-            run_id: None,
-            job_id: id.clone(),
-            name: job.name.clone(),
-            lane: job.lane,
-            outcome: RunOutcome::Missed,
-            message: None,
-            scheduled_at: scheduled_us / 1_000,
-            started_at: None,
-            finished_at: now.wall_us / 1_000,
-            elapsed_us: None,
+                run_id: None,
+                job_id: job.spec.id.clone(),
+                name: job.spec.name.clone(),
+                lane: job.spec.lane,
+                outcome: RunOutcome::Missed,
+                message: None,
+                scheduled_at: scheduled_us / 1_000,
+                started_at: None,
+                finished_at: now.wall_us / 1_000,
+                elapsed_us: None,
+                attempt: job.failures + 1,
+            });
+        self.ledger.touch(job);
+        let kept = !job.is_spent();
+        self.post.send(EventCode::JobMissed, &job.mail, || Event {
+            kept,
+            ..job.event(EventCode::JobMissed, now)
         });
-        if !job.is_spent() {
-            self.jobs.insert(id.clone(), job);
-        } else if let Some(note) = self.notes.last_mut() {
-            note.kept = false;
+        if !kept {
+            self.part(seat);
         }
     }
 
-    /// A run has ended. `error` is what its body said if it failed; `token_cancelled` whether its token was cancelled
-    /// by someone other than the queue. The job is gone if this was its last run.
-    pub(crate) fn finished(
-        &mut self,
-        run: u64,
-        error: Option<String>,
-        token_cancelled: bool,
-        now: Now,
-    ) {
-        let Some(run) = self.runs.remove(&run) else {
+    /// A run has ended. The job is gone if this was its last.
+    pub(crate) fn finished(&mut self, run: usize, ended: Ended<E>, now: Now) {
+        let Some(mut run) = self.runs.try_remove(run) else {
             return;
         };
+        self.agenda.unwatch(run.watch.take());
         if run.lane == Lane::Io {
             self.io_running -= 1;
         }
-        if let Some(job) = self.jobs.get_mut(&run.job_id)
-            && job.number == run.job_number
-        {
-            job.running -= 1;
-            self.agenda.line_up(&run.job_id, job);
-            if job.is_spent() {
-                self.jobs.remove(&run.job_id);
-            }
-        }
-        let (code, outcome) = if run.cancelled || token_cancelled {
-            (EventCode::JobCancelled, RunOutcome::Cancelled)
-        } else if error.is_some() {
-            (EventCode::JobError, RunOutcome::Error)
-        } else {
-            (EventCode::JobExecuted, RunOutcome::Executed)
-        };
-        let elapsed_us = Some(now.mono_us.saturating_sub(run.started_mono_us));
-        self.history.push(RunRecord {
-            run_id: Some(run.context.run_id()),
-            job_id: run.job_id.clone(),
-            name: run.name.clone(),
-            lane: run.lane,
-            outcome,
-            message: error.clone(),
-            scheduled_at: run.scheduled_us / 1_000,
-            started_at: Some(run.started_us / 1_000),
-            finished_at: now.wall_us / 1_000,
-            elapsed_us,
-        });
-        self.notes.push(Note {
-            code,
-            kept: self.jobs.contains_key(&run.job_id),
-            run_id: Some(run.context.run_id()),
-            job_id: run.job_id,
-            name: run.name,
-            task: run.task,
-            wall_us: now.wall_us,
-            elapsed_us,
+        let (code, outcome, error) = run.verdict(&ended);
+        let record = run.record(outcome, error.clone(), now);
+        let elapsed_us = record.elapsed_us;
+        self.history.push(record);
+        let mut event = Event {
+            elapsed: elapsed_us.map(Duration::from_micros),
+            output: ended.output.filter(|_| code != EventCode::JobError),
             error,
-        });
+            ..run.event(code, now)
+        };
+        let seat = run.seat;
+        let sits = |job: &&mut Box<Job<E>>| job.number == run.job_number && !job.gone;
+        let Some(job) = self.jobs.get_mut(seat).filter(sits) else {
+            // The run of a job that is gone, or whose place another has taken.
+            event.kept = self.seat(&event.job_id).is_ok();
+            return self.post.send(code, &run.mail, || event);
+        };
+        job.running -= 1;
+        let mut dead = false;
+        if code == EventCode::JobExecuted {
+            (job.failures, job.retry_at) = (0, None);
+            self.agenda.disarm_retry(job);
+        } else if code == EventCode::JobError {
+            dead = self.failed(seat, &mut event, now);
+        } else if run.stopped == Some(Stop::Closing) && job.stored.is_some() {
+            job.due.push_front(run.due);
+        }
+        let job = &mut self.jobs[seat];
+        self.agenda.line_up(seat, job);
+        // A run that was stopped because the scheduler ends is owed, as the store says already.
+        if run.stopped != Some(Stop::Closing) {
+            self.ledger.touch(job);
+        }
+        event.kept = !job.is_spent();
+        let (kept, failures) = (event.kept, event.failures);
+        let reason = event.error.clone().filter(|_| dead);
+        self.post.send(code, &run.mail, || event);
+        if let Some(reason) = reason {
+            self.bury(seat, reason, failures, kept, now);
+        }
+        if !kept {
+            self.part(seat);
+        }
+    }
+}
+
+impl<E: Executor> Run<E> {
+    /// An event about this run.
+    pub(super) fn event(&self, code: EventCode, now: Now) -> Event<E> {
+        Event {
+            name: self.name.clone(),
+            run_id: Some(self.context.run_id()),
+            failures: self.attempt - 1,
+            ..Event::new(
+                code,
+                self.context.job_id().clone(),
+                Arc::clone(&self.task),
+                now.wall_us,
+            )
+        }
+    }
+
+    /// How it ended, and why if it failed.
+    fn verdict(&self, ended: &Ended<E>) -> (EventCode, RunOutcome, Option<String>) {
+        let error = ended.error.clone();
+        match self.stopped {
+            Some(Stop::TimedOut) => {
+                let error = match error {
+                    Some(error) => format!("timed out: {error}"),
+                    None => "timed out".to_owned(),
+                };
+                (EventCode::JobError, RunOutcome::Error, Some(error))
+            }
+            None if !ended.token_cancelled => match error {
+                Some(_) => (EventCode::JobError, RunOutcome::Error, error),
+                None => (EventCode::JobExecuted, RunOutcome::Executed, None),
+            },
+            _ => (EventCode::JobCancelled, RunOutcome::Cancelled, error),
+        }
+    }
+
+    fn record(&self, outcome: RunOutcome, message: Option<String>, now: Now) -> RunRecord {
+        RunRecord {
+            run_id: Some(self.context.run_id()),
+            job_id: self.context.job_id().clone(),
+            name: self.name.clone(),
+            lane: self.lane,
+            outcome,
+            message,
+            scheduled_at: self.scheduled_us / 1_000,
+            started_at: Some(self.started.wall_us / 1_000),
+            finished_at: now.wall_us / 1_000,
+            elapsed_us: Some(now.mono_us.saturating_sub(self.started.mono_us)),
+            attempt: self.attempt,
+        }
     }
 }

@@ -1,32 +1,44 @@
 //! What can be seen of the queue.
 
-use crate::clock::Now;
+use std::time::Duration;
+
+use crate::clock::{Now, micros};
 use crate::error::JobLookupError;
+use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::info::{JobInfo, JobState, RunInfo, RunRecord};
 use crate::job::Lane;
 use crate::queue::Queue;
 use crate::queue::job::Job;
 
-impl<T> Queue<T> {
+impl<E: Executor> Queue<E> {
     /// All jobs, by id.
     pub(crate) fn infos(&self, now: Now) -> Vec<JobInfo> {
         let mut infos: Vec<JobInfo> = self
-            .jobs
-            .iter()
-            .map(|(id, job)| self.describe(id, job, now))
+            .seated()
+            .map(|(_, job)| self.describe(job, now))
             .collect();
         infos.sort_by(|a, b| a.id.cmp(&b.id));
         infos
     }
 
     pub(crate) fn info(&self, id: &JobId, now: Now) -> Option<JobInfo> {
-        Some(self.describe(id, self.jobs.get(id)?, now))
+        let seat = self.seat(id).ok()?;
+        Some(self.describe(&self.jobs[seat], now))
     }
 
     pub(super) fn look_up(&self, id: &JobId, now: Now) -> Result<JobInfo, JobLookupError> {
         self.info(id, now)
             .ok_or_else(|| JobLookupError { id: id.clone() })
+    }
+
+    /// How many runs could start in this lane if there were workers enough.
+    pub(crate) fn startable(&self, lane: Lane) -> usize {
+        if self.paused || self.closed {
+            0
+        } else {
+            self.agenda.len(lane)
+        }
     }
 
     /// How many jobs wait in this lane for a worker.
@@ -35,8 +47,8 @@ impl<T> Queue<T> {
     }
 
     /// The runs that have ended, newest last.
-    pub(crate) fn history(&self) -> Vec<RunRecord> {
-        self.history.list()
+    pub(crate) fn history(&mut self, now: Now) -> Vec<RunRecord> {
+        self.history.list(now.wall_us / 1_000)
     }
 
     /// How many runs go on, also of jobs that are gone.
@@ -51,7 +63,10 @@ impl<T> Queue<T> {
 
     /// The jobs whose runs go on, also those that are gone, one entry for each run.
     pub(crate) fn running_ids(&self) -> Vec<JobId> {
-        self.runs.values().map(|run| run.job_id.clone()).collect()
+        self.runs
+            .iter()
+            .map(|(_, run)| run.context.job_id().clone())
+            .collect()
     }
 
     /// Whether nothing starts until it is resumed.
@@ -63,24 +78,19 @@ impl<T> Queue<T> {
         self.closed
     }
 
-    pub(super) fn describe(&self, id: &JobId, job: &Job<T>, now: Now) -> JobInfo {
-        let runs = if job.running == 0 {
-            Vec::new()
-        } else {
-            self.runs_of(id, job.number)
+    pub(super) fn describe(&self, job: &Job<E>, now: Now) -> JobInfo {
+        let spec = &job.spec;
+        let runs = match job.running {
+            0 => Vec::new(),
+            _ => self.runs_of(job),
         };
-        let next = job
-            .due
-            .front()
-            .copied()
-            .or(job.next)
-            .filter(|_| !job.paused || job.forced);
+        let millis = |span: Duration| micros(span) / 1_000;
         JobInfo {
-            id: id.clone(),
-            name: job.name.clone(),
-            lane: job.lane,
-            priority: job.priority,
-            trigger: job.trigger.to_string(),
+            id: spec.id.clone(),
+            name: spec.name.clone(),
+            lane: spec.lane,
+            priority: spec.priority,
+            trigger: spec.trigger.to_string(),
             state: if job.paused {
                 JobState::Paused
             } else if job.running > 0 {
@@ -90,24 +100,32 @@ impl<T> Queue<T> {
             } else {
                 JobState::Pending
             },
-            next_run_time: next.map(|due| due.wall_us(now) / 1_000),
+            next_run_time: job.next_run(now).map(|due| due.wall_us(now) / 1_000),
             paused: job.paused,
             runs,
-            max_instances: job.max_instances,
-            coalesce: job.coalesce,
-            misfire_grace_time_ms: job.grace_us.map(|grace_us| grace_us / 1_000),
+            max_instances: spec.max_instances,
+            coalesce: spec.coalesce,
+            misfire_grace_time_ms: spec.misfire_grace_time.map(millis),
+            timeout_ms: spec.timeout.map(millis),
+            failures: job.failures,
+            tags: spec.tags.clone(),
+            durable: job.stored.is_some(),
         }
     }
 
-    fn runs_of(&self, id: &JobId, job_number: u64) -> Vec<RunInfo> {
-        self.runs
-            .values()
-            .filter(|run| run.job_number == job_number && run.job_id == *id)
+    fn runs_of(&self, job: &Job<E>) -> Vec<RunInfo> {
+        let runs = self.runs.iter().map(|(_, run)| run);
+        let mut runs: Vec<RunInfo> = runs
+            .filter(|run| run.job_number == job.number)
             .map(|run| RunInfo {
                 run_id: run.context.run_id(),
-                started_at: run.started_us / 1_000,
+                started_at: run.started.wall_us / 1_000,
                 progress: run.context.progress(),
+                attempt: run.attempt,
             })
-            .collect()
+            .collect();
+        // Run ids are in the order of the starts.
+        runs.sort_by_key(|run| run.run_id);
+        runs
     }
 }

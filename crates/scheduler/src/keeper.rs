@@ -1,0 +1,82 @@
+//! Who writes the store: one thread at a time, with how things stand then.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::error::AddError;
+use crate::executor::Executor;
+use crate::job::Added;
+use crate::queue::{NewJob, Prepared};
+use crate::runner::{By, Shared};
+use crate::store::{JobStore, StoreChange, StoreError};
+use crate::sync::Mutex;
+
+/// The store and its turn.
+pub(crate) struct Keeper {
+    pub(crate) store: Arc<dyn JobStore>,
+    /// Held while the store is written, and never asked for under the scheduler's lock.
+    turn: Mutex<()>,
+}
+
+impl Keeper {
+    pub(crate) fn new(store: Arc<dyn JobStore>) -> Self {
+        Self {
+            store,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Writes all that has changed. Who comes while another writes waits, and finds its change written.
+    pub(crate) fn write<E: Executor>(&self, shared: &Arc<Shared<E>>) -> Result<(), StoreError> {
+        // It guards no data.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = shared.lock().queue.changes(shared.now());
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let written = self.store.apply(&changes);
+        let mut state = shared.lock();
+        match &written {
+            Ok(()) => state.queue.written(),
+            Err(error) => {
+                tracing::error!(%error, changes = changes.len(), "the job store failed and is tried again");
+                let now = shared.now();
+                state.queue.unwritten(changes, now);
+                let _ = shared.settle(state, now, By::Hurried);
+            }
+        }
+        written
+    }
+
+    /// Adds a durable job: it is in the store before it is anywhere else.
+    pub(crate) fn add<E: Executor>(
+        &self,
+        shared: &Arc<Shared<E>>,
+        new: NewJob<E>,
+    ) -> Result<Added, AddError> {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = shared.now();
+        let mut state = shared.lock();
+        let job = match state.queue.prepare(new, now)? {
+            Prepared::Job(job) => job,
+            Prepared::Done(added) => {
+                drop(turn);
+                shared.settle(state, now, By::Caller)?;
+                return Ok(added);
+            }
+        };
+        let Some(stored) = state.queue.preview(&job, now) else {
+            drop(turn);
+            drop(state);
+            return Err(AddError::NoStore);
+        };
+        drop(state);
+        self.store
+            .apply(&[StoreChange::PutJob(Box::new(stored.clone()))])?;
+        let now = shared.now();
+        let mut state = shared.lock();
+        let added = state.queue.insert_written(job, &stored, now);
+        drop(turn);
+        shared.settle(state, now, By::Caller)?;
+        added
+    }
+}

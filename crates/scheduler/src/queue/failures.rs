@@ -1,0 +1,71 @@
+//! What becomes of a job that failed, and of a run that does not end.
+
+use std::time::Duration;
+
+use crate::clock::{Now, micros, system_time};
+use crate::event::{Event, EventCode};
+use crate::executor::Executor;
+use crate::queue::Queue;
+use crate::queue::agenda::{Seat, Watch};
+use crate::queue::job::Stop;
+
+impl<E: Executor> Queue<E> {
+    /// A run of the job has failed: it is tried again if it may be. Answers whether it is dead instead.
+    pub(super) fn failed(&mut self, seat: Seat, event: &mut Event<E>, now: Now) -> bool {
+        let job = &mut self.jobs[seat];
+        job.failures += 1;
+        event.failures = job.failures;
+        let Some(retry) = job.spec.retry else {
+            job.failures = 0;
+            return false;
+        };
+        let Some(wait) = retry.wait_after(job.failures) else {
+            job.failures = 0;
+            return true;
+        };
+        let delay_us = self.run_ids.random_to(job.spec.jitter);
+        let wait_us = micros(wait).saturating_add(delay_us);
+        let at = now.after(wait_us);
+        job.retry_at = Some(at);
+        event.retry_at = Some(system_time(at.wall_us(now)));
+        if !job.paused {
+            self.agenda.arm_retry(seat, job);
+        }
+        false
+    }
+
+    /// The time has come to try a job again.
+    pub(super) fn try_again(&mut self, seat: Seat) {
+        let Some(job) = self.jobs.get_mut(seat) else {
+            return;
+        };
+        job.retry_alarm = None;
+        if let Some(at) = job.retry_at.take() {
+            job.due.push_back(at);
+            self.agenda.line_up(seat, job);
+        }
+    }
+
+    /// A run has taken as long as it may, or goes on although it was asked to stop.
+    pub(super) fn overdue(&mut self, seat: Seat, now: Now) {
+        let Some(run) = self.runs.get_mut(seat) else {
+            return;
+        };
+        run.watch = None;
+        if run.stopped.is_none() {
+            run.stopped = Some(Stop::TimedOut);
+            self.cancel.push(run.context.cancel().clone());
+            let stuck_after = self.limits.stuck_after_us;
+            run.watch = Some(self.agenda.watch(stuck_after, Watch::Run(seat), now));
+        } else {
+            let run = &self.runs[seat];
+            let kept = self.seat(run.context.job_id()).is_ok();
+            let elapsed_us = now.mono_us.saturating_sub(run.started.mono_us);
+            self.post.send(EventCode::JobStuck, &run.mail, || Event {
+                kept,
+                elapsed: Some(Duration::from_micros(elapsed_us)),
+                ..run.event(EventCode::JobStuck, now)
+            });
+        }
+    }
+}

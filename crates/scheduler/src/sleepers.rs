@@ -1,0 +1,73 @@
+//! Which workers sleep, and who is woken for what.
+//!
+//! A worker that finds nothing to do looks around for a moment before it sleeps: waking a thread costs more than most
+//! jobs. While it looks it is *searching*, and what becomes startable needs nobody else. The invariant: no worker sleeps
+//! that could take something which no searching worker will look for.
+
+use crate::workers::Kind;
+
+#[derive(Debug, Default)]
+pub(crate) struct Sleepers {
+    /// Workers that sleep, by kind; the last is woken first, its cache is warmest.
+    asleep: [Vec<usize>; 2],
+    /// How many are awake and will look before they sleep, by kind.
+    searching: [usize; 2],
+}
+
+impl Sleepers {
+    /// A worker found nothing, and will look again.
+    pub(crate) fn search(&mut self, kind: Kind) {
+        self.searching[kind as usize] += 1;
+    }
+
+    /// It looks again now.
+    pub(crate) fn found(&mut self, kind: Kind) {
+        self.searching[kind as usize] -= 1;
+    }
+
+    /// A worker goes to sleep.
+    pub(crate) fn sleep(&mut self, kind: Kind, worker: usize) {
+        self.asleep[kind as usize].push(worker);
+    }
+
+    /// A worker woke up. Who wakes one has made it a searching one; one that woke by itself is still listed.
+    pub(crate) fn awake(&mut self, kind: Kind, worker: usize) {
+        let asleep = &mut self.asleep[kind as usize];
+        match asleep.iter().position(|other| *other == worker) {
+            Some(at) => drop(asleep.swap_remove(at)),
+            None => self.found(kind),
+        }
+    }
+
+    /// Whether a worker is awake and looking.
+    pub(crate) fn any_searching(&self) -> bool {
+        self.searching != [0, 0]
+    }
+
+    /// Chooses who is to wake for so much that could start. Nothing is lost if too few sleep: who is busy looks again
+    /// before it sleeps.
+    pub(crate) fn wake(&mut self, prompt: usize, bulk: usize) -> Vec<usize> {
+        let mut woken = Vec::new();
+        let (only_prompt, both) = (Kind::Prompt as usize, Kind::Bulk as usize);
+        // What is prompt is taken first, so searching workers count for that before they count for bulk.
+        while prompt > self.searching[only_prompt] + self.searching[both] {
+            let Some(kind) = [only_prompt, both]
+                .into_iter()
+                .find(|kind| !self.asleep[*kind].is_empty())
+            else {
+                break;
+            };
+            woken.extend(self.asleep[kind].pop());
+            self.searching[kind] += 1;
+        }
+        let for_prompt = prompt.saturating_sub(self.searching[only_prompt]);
+        while for_prompt + bulk > self.searching[both] {
+            let Some(worker) = self.asleep[both].pop() else {
+                break;
+            };
+            woken.push(worker);
+            self.searching[both] += 1;
+        }
+        woken
+    }
+}
