@@ -61,10 +61,13 @@ impl<E: Executor> Scheduler<E> {
             return Err(AddError::NoRuntime);
         }
         // Without the lock: a cron expression is text to be read.
-        let schedule = Schedule::check(&spec.trigger).map_err(|bad| AddError::BadTrigger {
-            field: bad.field,
-            reason: bad.reason,
-        })?;
+        let schedule =
+            Schedule::check(&spec.trigger, self.shared.now().wall_us).map_err(|bad| {
+                AddError::BadTrigger {
+                    field: bad.field,
+                    reason: bad.reason,
+                }
+            })?;
         self.change(|queue, now| queue.add(spec, schedule, now))
     }
 
@@ -120,9 +123,11 @@ impl<E: Executor> Scheduler<E> {
     /// # Errors
     /// If there is no such job, or the trigger is bad.
     pub fn reschedule_job(&self, id: &JobId, trigger: Trigger) -> Result<JobInfo, ChangeError> {
-        let schedule = Schedule::check(&trigger).map_err(|bad| ChangeError::BadTrigger {
-            field: bad.field,
-            reason: bad.reason,
+        let schedule = Schedule::check(&trigger, self.shared.now().wall_us).map_err(|bad| {
+            ChangeError::BadTrigger {
+                field: bad.field,
+                reason: bad.reason,
+            }
         })?;
         self.change(|queue, now| queue.reschedule(id, trigger, schedule, now))
     }
