@@ -215,7 +215,7 @@ fn restore<E: Executor>(
         queue.restore_pause(id);
     }
     for job in stored.jobs {
-        let schedule = Schedule::check(&job.trigger).map_err(|bad| bad.to_string());
+        let schedule = Schedule::check(&job.trigger, job.anchor_us).map_err(|bad| bad.to_string());
         let task = executor.restore(&job.task).map_err(|error| error.message);
         match schedule.and_then(|schedule| Ok((schedule, task?))) {
             Ok((schedule, task)) => queue.restore(job, Arc::new(task), schedule, now),

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds};
 use croner::{Cron, JobType};
 
-use crate::trigger::{BadTrigger, MAX_CATCH_UP};
+use crate::trigger::{BadTrigger, latest};
 
 /// A cron expression in a time zone.
 #[derive(Debug)]
@@ -121,30 +121,13 @@ impl Calendar {
         self.zone.offset_from_utc_datetime(&at.naive_utc()).fix()
     }
 
-    /// The last time not after `wall_us`.
-    pub(crate) fn latest_until(&self, wall_us: u64) -> Option<u64> {
-        let from = self.whole_second(wall_us)?;
-        let latest = self.cron.find_previous_occurrence(&from, true).ok()?;
-        u64::try_from(latest.timestamp_micros())
-            .ok()
-            .filter(|at| *at <= wall_us)
-    }
-
-    /// The times from `due` until `now_us`, the latest [`MAX_CATCH_UP`] of them, and the first after.
-    pub(crate) fn elapsed(&self, due: u64, now_us: u64) -> (Vec<u64>, Option<u64>) {
-        let mut times = vec![due];
-        let mut next = self.next_after(due);
-        while let Some(at) = next
-            && at <= now_us
-        {
-            if times.len() == MAX_CATCH_UP {
-                // Too many to list: what matters is that the job goes on from here.
-                return (times, self.next_after(now_us));
-            }
-            times.push(at);
-            next = self.next_after(at);
-        }
-        (times, next)
+    /// The times from `due` until `now_us`, the latest `most` of them, and the first after.
+    pub(crate) fn elapsed(&self, due: u64, now_us: u64, most: usize) -> (Vec<u64>, Option<u64>) {
+        let first_from = |from: u64| self.next_after(from.saturating_sub(1));
+        (
+            latest(first_from, due, now_us, most),
+            self.next_after(now_us.max(due)),
+        )
     }
 
     fn whole_second(&self, wall_us: u64) -> Option<DateTime<Tz>> {
@@ -156,6 +139,7 @@ impl Calendar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trigger::MAX_CATCH_UP;
 
     fn us(text: &str) -> u64 {
         u64::try_from(text.parse::<DateTime<Utc>>().unwrap().timestamp_micros()).unwrap()
@@ -193,8 +177,10 @@ mod tests {
         let noon = us("2026-01-01T12:00:00Z");
         assert_eq!(calendar.next_after(noon + 1), Some(noon + 1_000_000));
         assert_eq!(calendar.next_after(noon), Some(noon + 1_000_000));
-        assert_eq!(calendar.latest_until(noon + 999_999), Some(noon));
-        assert_eq!(calendar.latest_until(noon), Some(noon));
+        for now in [noon + 999_999, noon] {
+            let (times, next) = calendar.elapsed(noon - 60_000_000, now, 1);
+            assert_eq!((times, next), (vec![noon], Some(noon + 1_000_000)));
+        }
     }
 
     #[test]
@@ -246,15 +232,16 @@ mod tests {
     fn what_was_missed_is_listed_up_to_a_limit_and_goes_on_from_now() {
         let calendar = Calendar::parse("* * * * * *", None).unwrap();
         let due = us("2026-01-01T00:00:00Z");
-        let (times, next) = calendar.elapsed(due, due + 2_500_000);
+        let (times, next) = calendar.elapsed(due, due + 2_500_000, MAX_CATCH_UP);
         assert_eq!(times, [due, due + 1_000_000, due + 2_000_000]);
         assert_eq!(next, Some(due + 3_000_000));
         let week_us = 7 * 86_400 * 1_000_000;
-        let (times, next) = calendar.elapsed(due, due + week_us);
+        let (times, next) = calendar.elapsed(due, due + week_us, MAX_CATCH_UP);
         assert_eq!(
             (times.len(), next),
             (MAX_CATCH_UP, Some(due + week_us + 1_000_000))
         );
+        assert_eq!(times.last(), Some(&(due + week_us)), "the latest of them");
     }
 
     #[test]

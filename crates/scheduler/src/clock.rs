@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// One moment on both clocks, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Now {
-    /// Since the scheduler's start; never goes back.
+    /// On the scheduler's own clock, which never goes back: [`MONO_START_US`] and the time since the scheduler's start.
     pub(crate) mono_us: u64,
     /// Since the Unix epoch; whatever the operator sets.
     pub(crate) wall_us: u64,
@@ -25,6 +25,10 @@ impl Now {
         Due::Mono(self.mono_us.saturating_add(us))
     }
 }
+
+/// What the monotonic clock shows when the scheduler starts, in microseconds: 36,000 years. A time that was stored by an
+/// earlier process lies before the start of this one, and how late it is can only be told if it is not below zero.
+pub(crate) const MONO_START_US: u64 = 1 << 60;
 
 /// When something is due, on the clock it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +72,17 @@ impl Due {
                 .saturating_sub(self.late_us(now)),
         }
     }
+
+    /// The moment of the monotonic clock that a time of the wall clock is, as the two stand now.
+    pub(crate) fn mono_of_wall(wall_us: u64, now: Now) -> Self {
+        let behind_us = now.wall_us.saturating_sub(wall_us);
+        let ahead_us = wall_us.saturating_sub(now.wall_us);
+        Self::Mono(
+            now.mono_us
+                .saturating_sub(behind_us)
+                .saturating_add(ahead_us),
+        )
+    }
 }
 
 /// The real clocks.
@@ -85,7 +100,7 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Now {
         Now {
-            mono_us: micros(self.start.elapsed()),
+            mono_us: MONO_START_US.saturating_add(micros(self.start.elapsed())),
             wall_us: unix_us(SystemTime::now()),
         }
     }

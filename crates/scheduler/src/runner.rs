@@ -157,8 +157,17 @@ impl<E: Executor> Shared<E> {
         change: impl FnOnce(&mut Queue<E>, Now) -> R,
     ) -> Result<R, StoreError> {
         let now = self.now();
+        self.change_at(now, |queue| change(queue, now))
+    }
+
+    /// As [`change`](Self::change), by who has looked at the clock.
+    pub(crate) fn change_at<R>(
+        self: &Arc<Self>,
+        now: Now,
+        change: impl FnOnce(&mut Queue<E>) -> R,
+    ) -> Result<R, StoreError> {
         let mut state = self.lock();
-        let answer = change(&mut state.queue, now);
+        let answer = change(&mut state.queue);
         self.settle(state, now, By::Caller)?;
         Ok(answer)
     }

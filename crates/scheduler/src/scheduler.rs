@@ -62,7 +62,8 @@ impl<E: Executor> Scheduler<E> {
             return Err(AddError::NoRuntime);
         }
         // Without the lock: a cron expression is text to be read.
-        let schedule = Schedule::check(&spec.trigger)?;
+        let now = self.shared.now();
+        let schedule = Schedule::check(&spec.trigger, now.wall_us)?;
         let stored = match spec.durable {
             true => Some(self.stored_task(&spec)?),
             false => None,
@@ -71,10 +72,11 @@ impl<E: Executor> Scheduler<E> {
             spec,
             schedule,
             stored,
+            anchor_us: now.wall_us,
         };
         match &self.shared.keeper {
             Some(keeper) if new.stored.is_some() => keeper.add(&self.shared, new),
-            _ => self.shared.change(|queue, now| queue.add(new, now))?,
+            _ => self.shared.change_at(now, |queue| queue.add(new, now))?,
         }
     }
 
@@ -150,8 +152,9 @@ impl<E: Executor> Scheduler<E> {
     /// # Errors
     /// If there is no such job, the trigger is bad, or [`ChangeError::Store`].
     pub fn reschedule_job(&self, id: &JobId, trigger: Trigger) -> Result<JobInfo, ChangeError> {
-        let schedule = Schedule::check(&trigger)?;
-        self.change(|queue, now| queue.reschedule(id, trigger, schedule, now))
+        let now = self.shared.now();
+        let schedule = Schedule::check(&trigger, now.wall_us)?;
+        self.change(|queue, _| queue.reschedule(id, trigger, schedule, now))
     }
 
     /// Runs a job now, whatever its trigger. The run of a one-shot comes forward (and a paused one is resumed by it); a

@@ -1,15 +1,37 @@
 //! When jobs run: the triggers a program asks for, and the pure arithmetic of their times.
+//!
+//! `schedule` is a checked trigger that knows its times, `combination` and `times` those of and/or, `catch_up` those
+//! that have passed, `json` how a trigger is written.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use crate::clock::unix_us;
 
-use crate::calendar::Calendar;
-use crate::clock::{Due, Now, micros, unix_us};
+mod catch_up;
+mod combination;
+mod json;
+mod schedule;
+mod times;
+
+pub(crate) use catch_up::latest;
+pub(crate) use schedule::{BadTrigger, MAX_CATCH_UP, Schedule};
 
 /// When a job runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// As JSON it is an object of a `type` and what belongs to it. Times are whole microseconds, those of the wall clock
+/// since the Unix epoch. Every version reads what an earlier one wrote; keys it does not know are refused.
+///
+/// ```json
+/// {"type":"now"}
+/// {"type":"date","at_us":1769860800000000}
+/// {"type":"after","wait_us":5000000}
+/// {"type":"interval","every_us":10000000,"start_after_us":null}
+/// {"type":"cron","expression":"0 4 * * *","time_zone":"Europe/Berlin"}
+/// {"type":"and","of":[{"type":"interval","every_us":10000000,"start_after_us":0},{"type":"cron","expression":"* 4 * * *","time_zone":null}]}
+/// {"type":"or","of":[{"type":"now"},{"type":"date","at_us":1769860800000000}]}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// Once, as soon as a worker is free.
     Now,
@@ -33,6 +55,22 @@ pub enum Trigger {
         /// A name of the IANA time zone database such as `Europe/Berlin`; `None` is UTC.
         time_zone: Option<String>,
     },
+    /// At the times on which all of these agree; it ends when one of them ends.
+    ///
+    /// Times no more than a second apart count as one (APScheduler 4's `threshold`), and the latest of them is when the job
+    /// runs. Where a trigger has several times so close, the nearest to that of the first trigger counts, and each of
+    /// them only once.
+    ///
+    /// A search that compares 10,000 times of the first trigger in vain (APScheduler 4's `max_iterations`) gives up: no
+    /// such time will come. What [`Or`](Self::Or) says of the wall clock and of limits holds here too.
+    And(Vec<Trigger>),
+    /// At every time of any of these, at a time that several share once; it ends when all of them have ended.
+    ///
+    /// A combination lives on the wall clock. It counts from the time at which the job was added: then is `Now`, an
+    /// `After` is that much later, and an `Interval` is a grid that begins there; `Date` and `Cron` are what they are
+    /// alone. A monotonic clock would not bring the parts together again after a restart. At most 32 triggers are combined in
+    /// all, combinations among them, at most 8 levels deep.
+    Or(Vec<Trigger>),
 }
 
 impl Trigger {
@@ -55,7 +93,8 @@ impl Trigger {
 }
 
 impl fmt::Display for Trigger {
-    /// As APScheduler prints them: `interval[0:00:10]`, `date[2026-01-31 12:00:00 UTC]`, `cron[0 4 * * *]`.
+    /// As APScheduler prints them: `interval[0:00:10]`, `date[2026-01-31 12:00:00 UTC]`, `cron[0 4 * * *]`,
+    /// `and[interval[0:00:10], cron[0 4 * * *]]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Now => f.write_str("now"),
@@ -70,7 +109,22 @@ impl fmt::Display for Trigger {
                 expression,
                 time_zone: Some(zone),
             } => write!(f, "cron[{expression}, {zone}]"),
+            Self::And(parts) => write!(f, "and[{}]", List(parts)),
+            Self::Or(parts) => write!(f, "or[{}]", List(parts)),
         }
+    }
+}
+
+/// Triggers with commas between them.
+struct List<'a>(&'a [Trigger]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, part) in self.0.iter().enumerate() {
+            let comma = if nth == 0 { "" } else { ", " };
+            write!(f, "{comma}{part}")?;
+        }
+        Ok(())
     }
 }
 
@@ -104,120 +158,5 @@ pub(crate) fn utc(wall_us: u64) -> String {
         )
 }
 
-/// Shortest interval: a grid finer than this is a busy loop, not a timer.
-const MIN_INTERVAL_MS: u64 = 1;
-
-/// Most runs of the past that a job without `coalesce` catches up on; older ones are dropped. It bounds what a week of
-/// standby makes of a job that runs every second.
-pub(crate) const MAX_CATCH_UP: usize = 1_000;
-
-/// What is wrong with a trigger.
-#[derive(Debug, thiserror::Error)]
-#[error("{field}: {reason}")]
-pub(crate) struct BadTrigger {
-    pub(crate) field: &'static str,
-    pub(crate) reason: String,
-}
-
-/// A checked trigger, which knows its times.
-#[derive(Debug)]
-pub(crate) enum Schedule {
-    Now,
-    Date { wall_us: u64 },
-    After { wait_us: u64 },
-    Interval { every_us: u64, start_after_us: u64 },
-    Cron(Box<Calendar>),
-}
-
-impl Schedule {
-    pub(crate) fn check(trigger: &Trigger) -> Result<Self, BadTrigger> {
-        Ok(match trigger {
-            Trigger::Now => Self::Now,
-            Trigger::Date(at) => Self::Date {
-                wall_us: unix_us(*at),
-            },
-            Trigger::After(wait) => Self::After {
-                wait_us: micros(*wait),
-            },
-            Trigger::Interval { every, start_after } => {
-                if *every < Duration::from_millis(MIN_INTERVAL_MS) {
-                    let reason = format!("shorter than {MIN_INTERVAL_MS} ms");
-                    return Err(BadTrigger {
-                        field: "every",
-                        reason,
-                    });
-                }
-                Self::Interval {
-                    every_us: micros(*every),
-                    start_after_us: micros(start_after.unwrap_or(*every)),
-                }
-            }
-            Trigger::Cron {
-                expression,
-                time_zone,
-            } => Self::Cron(Box::new(Calendar::parse(expression, time_zone.as_deref())?)),
-        })
-    }
-
-    /// Whether it fires again after it has fired.
-    pub(crate) fn repeats(&self) -> bool {
-        matches!(self, Self::Interval { .. } | Self::Cron(_))
-    }
-
-    /// The first time it fires, for a job that begins now; `None` if a calendar holds no such time.
-    pub(crate) fn first(&self, now: Now) -> Option<Due> {
-        match self {
-            Self::Now => Some(Due::Mono(now.mono_us)),
-            Self::Date { wall_us } => Some(Due::Wall(*wall_us)),
-            Self::After { wait_us } => Some(Due::Mono(now.mono_us.saturating_add(*wait_us))),
-            Self::Interval { start_after_us, .. } => {
-                Some(Due::Mono(now.mono_us.saturating_add(*start_after_us)))
-            }
-            Self::Cron(calendar) => calendar.next_after(now.wall_us).map(Due::Wall),
-        }
-    }
-
-    pub(crate) fn due_of(&self, stored_us: u64, now: Now) -> Due {
-        let _ = now;
-        Due::Wall(stored_us)
-    }
-
-    /// The times that have come, from `due` on, and the first that has not. With `coalesce` only the latest, else at
-    /// most [`MAX_CATCH_UP`] of the latest. `due` itself must have come.
-    pub(crate) fn elapsed(&self, due: Due, now: Now, coalesce: bool) -> (Vec<Due>, Option<Due>) {
-        match (self, due) {
-            (Self::Interval { every_us, .. }, Due::Mono(at)) => {
-                let passed = now.mono_us.saturating_sub(at) / every_us;
-                let most = if coalesce { 0 } else { MAX_CATCH_UP as u64 - 1 };
-                let times = (passed.saturating_sub(most)..=passed)
-                    .map(|n| Due::Mono(at + n * every_us))
-                    .collect();
-                (
-                    times,
-                    Some(Due::Mono(
-                        at.saturating_add((passed + 1).saturating_mul(*every_us)),
-                    )),
-                )
-            }
-            (Self::Cron(calendar), Due::Wall(at)) => {
-                let (times, next) = if coalesce {
-                    (
-                        vec![
-                            calendar
-                                .latest_until(now.wall_us)
-                                .map_or(at, |latest| latest.max(at)),
-                        ],
-                        calendar.next_after(now.wall_us),
-                    )
-                } else {
-                    calendar.elapsed(at, now.wall_us)
-                };
-                (
-                    times.into_iter().map(Due::Wall).collect(),
-                    next.map(Due::Wall),
-                )
-            }
-            _ => (vec![due], None),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ pub(crate) struct NewJob<E: Executor> {
     pub(crate) schedule: Schedule,
     /// Its task as data, if it is durable.
     pub(crate) stored: Option<Box<StoredTask>>,
+    /// What its trigger counts from, by the wall clock.
+    pub(crate) anchor_us: u64,
 }
 
 /// A job that can be added, or what was done instead.
@@ -65,7 +67,7 @@ impl<E: Executor> Queue<E> {
             number: self.agenda.number(),
             schedule: new.schedule,
             stored: new.stored,
-            anchor_us: now.wall_us,
+            anchor_us: new.anchor_us,
             gone: false,
             paused: old.is_some_and(|seat| self.jobs[seat].paused)
                 || self.ledger.is_paused(&new.spec.id),
@@ -84,7 +86,7 @@ impl<E: Executor> Queue<E> {
             spec: new.spec,
         });
         job.spec.max_instances = job.spec.max_instances.max(1);
-        job.begin(first, now);
+        job.begin(first);
         Ok(Prepared::Job(PreparedJob(job)))
     }
 

@@ -158,7 +158,8 @@ impl<E: Executor> Queue<E> {
         self.agenda.step_out(job);
         (job.spec.trigger, job.schedule) = (trigger, schedule);
         job.delay_us = self.run_ids.random_to(job.spec.jitter);
-        job.begin(first, now);
+        job.anchor_us = now.wall_us;
+        job.begin(first);
         if !job.paused {
             self.agenda.arm(seat, job);
             self.agenda.line_up(seat, job);

@@ -139,7 +139,7 @@ impl<E: Executor> Queue<E> {
         } else {
             let mut spec = revival.spec.clone();
             spec.conflict = ConflictPolicy::Exception;
-            let mut schedule = Schedule::check(&spec.trigger)?;
+            let mut schedule = Schedule::check(&spec.trigger, now.wall_us)?;
             if !schedule.repeats() {
                 (spec.trigger, schedule) = (Trigger::Now, Schedule::Now);
             }
@@ -148,6 +148,7 @@ impl<E: Executor> Queue<E> {
                 spec,
                 schedule,
                 stored,
+                anchor_us: now.wall_us,
             };
             self.add(new, now)?;
         }

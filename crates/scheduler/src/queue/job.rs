@@ -88,8 +88,7 @@ impl<E: Executor> Job<E> {
     }
 
     /// Its times are counted from now on; those that have come are forgotten.
-    pub(super) fn begin(&mut self, first: Due, now: Now) {
-        self.anchor_us = now.wall_us;
+    pub(super) fn begin(&mut self, first: Due) {
         self.due.clear();
         self.forced = false;
         (self.failures, self.retry_at) = (0, None);

@@ -36,7 +36,7 @@ fn queue() -> Queue<u32> {
 }
 
 fn add(queue: &mut Queue<u32>, spec: JobSpec<u32>, now: Now) -> Added {
-    let schedule = Schedule::check(&spec.trigger).unwrap();
+    let schedule = Schedule::check(&spec.trigger, now.wall_us).unwrap();
     queue.add(spec, schedule, now).unwrap()
 }
 
@@ -260,7 +260,7 @@ fn a_job_whose_calendar_ends_is_over_with_its_last_run() {
     assert_eq!(queue.take_effects().cron, [CronCommand::Disarm { arm }]);
     assert!(run_one(&mut queue, at(10 * SECOND_US)).is_some());
     assert!(queue.infos(at(10 * SECOND_US)).is_empty());
-    let gone = Schedule::check(&Trigger::cron("30 13 22 14 11 * 2023")).unwrap();
+    let gone = Schedule::check(&Trigger::cron("30 13 22 14 11 * 2023"), EPOCH_US).unwrap();
     let refused = queue.add(
         spec("a").trigger(Trigger::cron("30 13 22 14 11 * 2023")),
         gone,

@@ -107,7 +107,7 @@ impl Real {
             .misfire_grace_time(spec.grace.map(Duration::from_micros))
             .coalesce(spec.coalesce)
             .max_instances(spec.max_instances);
-        let schedule = Schedule::check(&job.trigger).unwrap();
+        let schedule = Schedule::check(&job.trigger, now.wall_us).unwrap();
         let _ = self.queue.add(job, schedule, now);
     }
 
@@ -177,7 +177,7 @@ fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Opt
         }
         Step::Reschedule(id, when) => {
             let trigger = when.trigger();
-            let schedule = Schedule::check(&trigger).unwrap();
+            let schedule = Schedule::check(&trigger, now.wall_us).unwrap();
             let _ = queue.reschedule(&name(*id), trigger, schedule, now);
             model.reschedule(*id, *when);
         }
