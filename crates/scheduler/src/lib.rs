@@ -75,6 +75,7 @@ mod ids;
 mod info;
 mod io;
 mod job;
+mod kinds;
 mod listeners;
 mod print;
 mod queue;
@@ -94,11 +95,15 @@ pub use executor::{BoxFuture, Executor, JobError, RunContext};
 pub use ids::JobId;
 pub use info::{JobInfo, JobState, RunInfo, RunOutcome, RunRecord};
 pub use job::{Added, ConflictPolicy, JobSpec, Lane, Modification, Retry};
+pub use kinds::{Call, Kinds};
 pub use listeners::{ListenerId, Received, Subscription};
 pub use print::format_jobs;
 pub use scheduler::Scheduler;
+#[cfg(feature = "redb")]
+pub use store::RedbStore;
 pub use store::{
-    DamagedRow, DeadJob, JobStore, StoreChange, StoreError, Stored, StoredJob, StoredTask,
+    DamagedRow, DeadJob, JobStore, MemoryStore, StoreChange, StoreError, Stored, StoredJob,
+    StoredTask,
 };
 pub use trigger::Trigger;
 
