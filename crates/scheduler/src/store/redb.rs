@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
-    TableError, TableHandle, WriteTransaction,
+    BackendError, Database, Durability, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -269,7 +269,6 @@ fn create(path: &Path) -> Result<RedbStore, OpenFailure> {
         .open(path)
         .map_err(OpenFailure::of)?;
     let file = FileBackend::new(file).map_err(OpenFailure::of)?;
-    forget_unfinished(&file)?;
     let store = open(name_of(path), file)?;
     if is_new {
         sync_folder(path).map_err(OpenFailure::of)?;
@@ -278,6 +277,7 @@ fn create(path: &Path) -> Result<RedbStore, OpenFailure> {
 }
 
 fn open(name: String, backend: impl StorageBackend) -> Result<RedbStore, OpenFailure> {
+    forget_unfinished(&backend)?;
     let database = Database::builder()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(backend)
@@ -324,7 +324,7 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
 }
 
 /// Whether the making of this file was cut short before anything could be in it: redb refuses such a file for ever.
-fn is_unfinished(file: &FileBackend) -> io::Result<bool> {
+fn is_unfinished(file: &impl StorageBackend) -> io::Result<bool> {
     let mut magic = [0; MAGIC_BYTES];
     let len = file.len()?;
     if len < magic.len() as u64 {
@@ -335,16 +335,27 @@ fn is_unfinished(file: &FileBackend) -> io::Result<bool> {
 }
 
 /// Empties a file whose making was cut short, so that it is made anew.
-fn forget_unfinished(file: &FileBackend) -> Result<(), OpenFailure> {
+fn forget_unfinished(file: &impl StorageBackend) -> Result<(), OpenFailure> {
     let (start, end) = WHOLE_FILE;
     // The same bytes that redb locks to write, so nobody is making the file right now.
-    if !file.try_lock_range(start, end).map_err(OpenFailure::of)? {
-        return Err(OpenFailure::InUse);
-    }
+    let has_locks = lock(file.try_lock_range(start, end))?;
     if is_unfinished(file).map_err(OpenFailure::of)? {
         file.set_len(0).map_err(OpenFailure::of)?;
     }
-    file.unlock_range(start, end).map_err(OpenFailure::of)
+    if has_locks {
+        file.unlock_range(start, end).map_err(OpenFailure::of)?;
+    }
+    Ok(())
+}
+
+/// What came of locking; `false` is storage without locks, which redb opens too.
+fn lock(locked: Result<bool, BackendError>) -> Result<bool, OpenFailure> {
+    match locked {
+        Ok(true) => Ok(true),
+        Ok(false) => Err(OpenFailure::InUse),
+        Err(BackendError::Unsupported) => Ok(false),
+        Err(error) => Err(OpenFailure::of(error)),
+    }
 }
 
 /// The file in memory, if no process has it open to write; `None` if there is nothing in it yet.
@@ -353,12 +364,7 @@ fn copy_of_idle(path: &Path) -> Result<Option<InMemoryBackend>, OpenFailure> {
     let file = FileBackend::new(file).map_err(OpenFailure::of)?;
     let (start, end) = WHOLE_FILE;
     // Given back when the file is closed, at the end of this function.
-    if !file
-        .try_lock_shared_range(start, end)
-        .map_err(OpenFailure::of)?
-    {
-        return Err(OpenFailure::InUse);
-    }
+    lock(file.try_lock_shared_range(start, end))?;
     if is_unfinished(&file).map_err(OpenFailure::of)? {
         return Ok(None);
     }
