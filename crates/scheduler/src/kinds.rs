@@ -1,5 +1,8 @@
 //! The kind registry: an executor for programs that want no executor of their own.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -191,7 +194,7 @@ impl Executor for Kinds {
     fn run(&self, task: &Call, ctx: &RunContext) -> Answer {
         match &self.kind(&task.kind)?.body {
             Body::Work(work) => work(&task.args, ctx),
-            Body::Io(_) => Err(wrong_lane(&task.kind, "only in the lane io")),
+            Body::Io(_) => Err(wrong_lane(&task.kind, "only in")),
         }
     }
 
@@ -200,7 +203,7 @@ impl Executor for Kinds {
             Ok(Body::Io(work)) => work(&task.args, ctx),
             // It may block, and would hold up everything else on its thread.
             Ok(Body::Work(_)) => {
-                let error = wrong_lane(&task.kind, "not in the lane io");
+                let error = wrong_lane(&task.kind, "anywhere but in");
                 Box::pin(async { Err(error) })
             }
             Err(error) => Box::pin(async { Err(error) }),
@@ -229,8 +232,8 @@ impl fmt::Debug for Kinds {
     }
 }
 
-fn wrong_lane(kind: &str, rule: &str) -> JobError {
-    format!("kind {kind:?}: its jobs run {rule}").into()
+fn wrong_lane(kind: &str, where_to: &str) -> JobError {
+    format!("kind {kind:?}: its jobs run {where_to} the lane io").into()
 }
 
 /// Reads arguments. What is wrong is said with its path, since a nested `invalid type` helps nobody.

@@ -90,12 +90,6 @@ impl Model {
         }
     }
 
-    fn after(&self, changes: &[StoreChange]) -> Self {
-        let mut next = self.clone();
-        next.apply(changes);
-        next
-    }
-
     fn contents(&self) -> Stored {
         let mut stored = Stored {
             jobs: self.jobs.values().cloned().collect(),

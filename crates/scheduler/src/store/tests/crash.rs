@@ -62,8 +62,10 @@ fn run(disk: &Disk, script: &[Vec<StoreChange>]) -> Outcome {
         }
     };
     for changes in script {
-        let next = outcome.possible.iter().map(|model| model.after(changes));
-        let next: Vec<Model> = next.collect();
+        let mut next = outcome.possible.clone();
+        for model in &mut next {
+            model.apply(changes);
+        }
         match store.apply(changes) {
             Ok(()) => outcome.possible = next,
             Err(error) => {
