@@ -60,11 +60,12 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the store in this file, or makes one. A store that a crash has left behind is repaired.
+    /// Opens the store in this file, or makes one. A store that a crash has left behind is repaired. A file that is in
+    /// use is waited for, a tenth of a second at most.
     ///
     /// # Errors
-    /// If the file is in use, is not a job store, is one of a newer format, or cannot be read and written. Such a file
-    /// stays as it is.
+    /// If the file is in use, is not a job store, is one of a newer format, or cannot be read and written. What such a
+    /// file holds stays as it is.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let mut attempts_left = OPEN_ATTEMPTS;

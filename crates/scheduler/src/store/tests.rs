@@ -56,7 +56,9 @@ fn dead(id: &str, version: u32) -> DeadJob {
         error: "no route to host".into(),
         // Some die in the same millisecond.
         died_at: u64::from(version / 2),
-        job: (version % 2 == 0).then(|| Box::new(job(id, version))),
+        job: version
+            .is_multiple_of(2)
+            .then(|| Box::new(job(id, version))),
     }
 }
 
