@@ -76,6 +76,7 @@ mod info;
 mod io;
 mod job;
 mod keeper;
+mod kinds;
 mod listeners;
 mod mailbox;
 mod print;
@@ -99,11 +100,15 @@ pub use executor::{BoxFuture, Executor, JobError, RunContext};
 pub use ids::JobId;
 pub use info::{JobInfo, JobState, RunInfo, RunOutcome, RunRecord};
 pub use job::{Added, ConflictPolicy, JobSpec, Lane, Modification, Retry};
+pub use kinds::{Call, Kinds};
 pub use listeners::{ListenerId, Received, Subscription};
 pub use print::format_jobs;
 pub use scheduler::Scheduler;
+#[cfg(feature = "redb")]
+pub use store::RedbStore;
 pub use store::{
-    DamagedRow, DeadJob, JobStore, StoreChange, StoreError, Stored, StoredJob, StoredTask, Unattached,
+    DamagedRow, DeadJob, JobStore, MemoryStore, StoreChange, StoreError, Stored, StoredJob,
+    StoredTask, Unattached,
 };
 pub use trigger::Trigger;
 

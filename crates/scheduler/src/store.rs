@@ -3,6 +3,12 @@
 //! The scheduler writes the state that a job has *now*, not the steps that led to it, so a store holds no log: the last
 //! write of an id is the whole truth about it.
 
+mod memory;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +17,10 @@ use serde_json::Value;
 use crate::ids::JobId;
 use crate::job::{Lane, Retry};
 use crate::trigger::Trigger;
+
+pub use memory::MemoryStore;
+#[cfg(feature = "redb")]
+pub use redb::RedbStore;
 
 /// Keeps durable jobs while no process runs. One scheduler writes it at a time, from one thread at a time.
 pub trait JobStore: Send + Sync + 'static {
@@ -26,7 +36,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// Makes all of these changes in this order, or none of them. They are durable when it returns.
     ///
     /// # Errors
-    /// If nothing was written.
+    /// If they were not made durable. [`load`](Self::load) then shows all of them or none, and so does a restart,
+    /// which may differ: a disk that fails does not say how far it came.
     fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError>;
 }
 
@@ -158,4 +169,10 @@ pub struct DeadJob {
     pub died_at: u64,
     /// The job as it was, to be requeued after a restart; `None` for one that was not durable.
     pub job: Option<Box<StoredJob>>,
+}
+
+/// The order of [`Stored::dead`].
+fn oldest_first(mut dead: Vec<DeadJob>) -> Vec<DeadJob> {
+    dead.sort_by(|a, b| (a.died_at, &a.id).cmp(&(b.died_at, &b.id)));
+    dead
 }
