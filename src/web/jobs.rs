@@ -100,9 +100,18 @@ enum Refused {
     Other(ApiError),
 }
 
-impl From<JobLookupError> for Refused {
-    fn from(error: JobLookupError) -> Self {
-        Self::NoSuchJob(error)
+impl From<ChangeError> for Refused {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotFound(error) => Self::NoSuchJob(error),
+            // The change holds as long as this node runs; the reason says that it will not outlive it.
+            ChangeError::Store(error) => Self::Other(ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "store",
+                error,
+            )),
+            error => Self::Other(ApiError::new(StatusCode::CONFLICT, "id", error)),
+        }
     }
 }
 
@@ -111,10 +120,7 @@ fn steer_now(action: &str, id: &JobId, node: &Node) -> Result<JobInfo, Refused> 
         "pause" => node.scheduler.pause_job(id)?,
         "resume" => node.scheduler.resume_job(id)?,
         "remove" => node.scheduler.remove_job(id)?,
-        "run" => node.scheduler.run_job(id).map_err(|error| match error {
-            ChangeError::NotFound(error) => Refused::NoSuchJob(error),
-            error => Refused::Other(ApiError::new(StatusCode::CONFLICT, "id", error)),
-        })?,
+        "run" => node.scheduler.run_job(id)?,
         _ => {
             let reason = "a job is steered by pause, resume, run or remove";
             return Err(Refused::Other(ApiError::missing("path", reason)));

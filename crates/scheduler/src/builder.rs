@@ -209,7 +209,11 @@ fn restore<E: Executor>(
     queue.keep();
     let mut unattached = Vec::new();
     for row in stored.damaged {
-        tracing::error!(key = row.key, reason = row.reason, "a row of the job store cannot be read; it is left alone");
+        tracing::error!(
+            key = row.key,
+            reason = row.reason,
+            "a row of the job store cannot be read; it is left alone"
+        );
     }
     for id in stored.paused {
         queue.restore_pause(id);
@@ -241,8 +245,8 @@ fn start_workers<E: Executor>(
     prompt: usize,
     bulk: usize,
 ) -> Result<(), StartError> {
-    let kinds = std::iter::repeat_n(Kind::Prompt, prompt)
-        .chain(std::iter::repeat_n(Kind::Bulk, bulk));
+    let kinds =
+        std::iter::repeat_n(Kind::Prompt, prompt).chain(std::iter::repeat_n(Kind::Bulk, bulk));
     for (me, kind) in kinds.enumerate() {
         let name = match kind {
             Kind::Prompt => format!("prompt-{me}"),

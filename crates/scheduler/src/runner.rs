@@ -173,10 +173,7 @@ impl<E: Executor> Shared<E> {
     }
 
     /// Makes a change that no store keeps.
-    pub(crate) fn switch<R>(
-        self: &Arc<Self>,
-        change: impl FnOnce(&mut Queue<E>, Now) -> R,
-    ) -> R {
+    pub(crate) fn switch<R>(self: &Arc<Self>, change: impl FnOnce(&mut Queue<E>, Now) -> R) -> R {
         let now = self.now();
         let mut state = self.lock();
         let answer = change(&mut state.queue, now);

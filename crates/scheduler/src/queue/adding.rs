@@ -9,9 +9,9 @@ use crate::event::EventCode;
 use crate::executor::Executor;
 use crate::job::{Added, ConflictPolicy, JobSpec};
 use crate::mailbox::Mailbox;
+use crate::queue::Queue;
 use crate::queue::agenda::Seat;
 use crate::queue::job::Job;
-use crate::queue::Queue;
 use crate::store::StoredTask;
 use crate::trigger::{Schedule, Trigger};
 
@@ -59,10 +59,13 @@ impl<E: Executor> Queue<E> {
                 _ => {}
             }
         }
-        let first = new.schedule.first(now).ok_or_else(|| AddError::BadTrigger {
-            field: "expression",
-            reason: "no such time will come".to_owned(),
-        })?;
+        let first = new
+            .schedule
+            .first(now)
+            .ok_or_else(|| AddError::BadTrigger {
+                field: "expression",
+                reason: "no such time will come".to_owned(),
+            })?;
         let mut job = Box::new(Job {
             number: self.agenda.number(),
             schedule: new.schedule,
@@ -103,7 +106,8 @@ impl<E: Executor> Queue<E> {
         }
         let old = seat.map(|seat| &self.jobs[seat]);
         let takes_a_place = old.is_none_or(|old| {
-            !old.paused && (old.place.is_none() || old.spec.lane != spec.lane)
+            !old.paused
+                && (old.place.is_none() || old.spec.lane != spec.lane)
                 && spec.conflict != ConflictPolicy::DoNothing
         });
         let limit = self.limits.pending[spec.lane.index()];

@@ -127,7 +127,10 @@ impl<E: Executor> Queue<E> {
         replace(&mut spec.name, change.name);
         replace(&mut spec.task, change.task);
         replace(&mut spec.coalesce, change.coalesce);
-        replace(&mut spec.max_instances, change.max_instances.map(|limit| limit.max(1)));
+        replace(
+            &mut spec.max_instances,
+            change.max_instances.map(|limit| limit.max(1)),
+        );
         replace(&mut spec.misfire_grace_time, change.misfire_grace_time);
         replace(&mut spec.timeout, change.timeout);
         replace(&mut spec.retry, change.retry);

@@ -16,9 +16,9 @@ use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::job::{Added, JobSpec};
 use crate::mailbox::Mailbox;
+use crate::queue::Queue;
 use crate::queue::agenda::Watch;
 use crate::queue::job::{Job, Run};
-use crate::queue::Queue;
 use crate::store::{StoreChange, StoredJob};
 use crate::trigger::Schedule;
 
@@ -121,7 +121,11 @@ pub(super) struct Snapshot;
 
 impl Snapshot {
     /// How a job stands, if a store keeps it.
-    pub(super) fn of<E: Executor>(job: &Job<E>, runs: &Slab<Run<E>>, now: Now) -> Option<StoredJob> {
+    pub(super) fn of<E: Executor>(
+        job: &Job<E>,
+        runs: &Slab<Run<E>>,
+        now: Now,
+    ) -> Option<StoredJob> {
         let task = job.stored.as_ref()?;
         let spec = &job.spec;
         let running = runs

@@ -64,7 +64,11 @@ impl<E: Executor> Queue<E> {
     /// Fires a job if its next time has come, whoever watches for it.
     pub(super) fn catch_up(&mut self, seat: Seat, now: Now) {
         let job = &self.jobs[seat];
-        if !job.paused && job.next_delayed().is_some_and(|next| next.wait_us(now) == 0) {
+        if !job.paused
+            && job
+                .next_delayed()
+                .is_some_and(|next| next.wait_us(now) == 0)
+        {
             self.fire(seat, now);
         }
     }
@@ -92,7 +96,8 @@ impl<E: Executor> Queue<E> {
             if job.spec.coalesce {
                 job.due.clear();
             }
-            job.due.extend(times.into_iter().map(|due| due.later(delay_us)));
+            job.due
+                .extend(times.into_iter().map(|due| due.later(delay_us)));
             let surplus = job.due.len().saturating_sub(MAX_CATCH_UP);
             job.due.drain(..surplus);
             // A new time is a new beginning.
@@ -183,18 +188,18 @@ impl<E: Executor> Queue<E> {
     fn missed(&mut self, seat: Seat, scheduled_us: u64, now: Now) {
         let job = &self.jobs[seat];
         self.history.push(RunRecord {
-                run_id: None,
-                job_id: job.spec.id.clone(),
-                name: job.spec.name.clone(),
-                lane: job.spec.lane,
-                outcome: RunOutcome::Missed,
-                message: None,
-                scheduled_at: scheduled_us / 1_000,
-                started_at: None,
-                finished_at: now.wall_us / 1_000,
-                elapsed_us: None,
-                attempt: job.failures + 1,
-            });
+            run_id: None,
+            job_id: job.spec.id.clone(),
+            name: job.spec.name.clone(),
+            lane: job.spec.lane,
+            outcome: RunOutcome::Missed,
+            message: None,
+            scheduled_at: scheduled_us / 1_000,
+            started_at: None,
+            finished_at: now.wall_us / 1_000,
+            elapsed_us: None,
+            attempt: job.failures + 1,
+        });
         self.ledger.touch(job);
         let kept = !job.is_spent();
         self.post.send(EventCode::JobMissed, &job.mail, || Event {
