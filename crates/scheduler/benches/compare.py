@@ -155,7 +155,7 @@ def main():
     print(
         f"Ratios to the bare queue, medians over alternating rounds: add → start {figures['start_p50_ratio']:.2f} (median) "
         f"and {figures['start_p99_ratio']:.2f} (99th percentile), jobs a second {figures['jobs_per_s_ratio']:.2f}. "
-        f"Mining range by range: {figures['mining_efficiency']:.4f} of a bare loop."
+        f"Mining range by range: {figures['mining_efficiency']:.2%} of the time in the kernel."
     )
     print(
         f"One run on {time.strftime('%Y-%m-%d')}: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "

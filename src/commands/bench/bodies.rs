@@ -32,8 +32,12 @@ pub(super) enum Task {
     Count(Arc<Tally>, usize),
     /// Searches nonces of which none is found, until the end or until it is cancelled.
     Search(Arc<Hashing>),
-    /// Searches a range of nonces; `left` more ranges follow.
-    Range { nonces: Range<u64>, left: u32 },
+    /// Searches a range of nonces, after which `left` more follow; the times of each are kept under that number.
+    Range {
+        nonces: Range<u64>,
+        left: usize,
+        stamps: Arc<[Stamps]>,
+    },
     /// Waits for a time that never comes.
     Never,
 }
@@ -63,8 +67,14 @@ impl Executor for Bodies {
                 hashing.stamps.end();
                 Ok(searched(&hashing.nonces, result))
             }
-            Task::Range { nonces, .. } => {
+            Task::Range {
+                nonces,
+                left,
+                stamps,
+            } => {
+                stamps[*left].begin();
                 let result = search(&impossible(), nonces.clone(), ctx.cancel().flag());
+                stamps[*left].end();
                 Ok(searched(nonces, result))
             }
             Task::Never => Ok(0),
@@ -120,6 +130,14 @@ impl Stamps {
 
     fn end(&self) {
         stamp(&self.ended);
+    }
+
+    /// From the first instruction of the body to the last; nothing before both have been.
+    pub(super) fn between(&self) -> Duration {
+        let both = self.begun.get().zip(self.ended.get());
+        both.map_or(Duration::ZERO, |(begun, ended)| {
+            ended.saturating_duration_since(*begun)
+        })
     }
 
     /// The whole body of a listener that does nothing else.

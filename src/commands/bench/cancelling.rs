@@ -17,8 +17,9 @@ use jbc_pow::{Search, search};
 use jbc_scheduler::{EventMask, JobId, JobSpec, Lane, Scheduler};
 use serde::Serialize;
 
-use super::bodies::{Bodies, Hashing, PATIENCE, Stamps, Task, await_stamp, end, impossible};
-use super::bodies::{scheduler, us_between};
+use super::bodies::{
+    Bodies, Hashing, PATIENCE, Stamps, Task, await_stamp, end, impossible, scheduler, us_between,
+};
 use super::estimate::{Paired, median, percentile, quartiles};
 use super::sizes::Sizes;
 
@@ -40,7 +41,7 @@ pub(super) struct CancelFigures {
     pub(super) cancel_p99_us: f64,
     pub(super) cancel_quartiles_us: [f64; 2],
     pub(super) cancel_samples_count: usize,
-    /// Hash rate in a job ÷ outside of any, the best round of each.
+    /// Hash rate in a job ÷ outside of any, the undisturbed rounds of each.
     pub(super) cancel_hash_rate_ratio: f64,
     /// The same round by round.
     pub(super) cancel_hash_rate_median_ratio: f64,
@@ -83,7 +84,7 @@ pub(super) fn measure(sizes: &Sizes, hashes_per_s: f64) -> anyhow::Result<Cancel
         cancel_p99_us: percentile(&delays, 0.99),
         cancel_quartiles_us: quartiles(&delays),
         cancel_samples_count: delays.len(),
-        cancel_hash_rate_ratio: rates.ratio_of_best(),
+        cancel_hash_rate_ratio: rates.ratio_of_fast(),
         cancel_hash_rate_median_ratio: median(&rates.ratios()),
         cancel_hash_rate_ratio_quartiles: quartiles(&rates.ratios()),
         cancel_hashes_per_s: rates.scheduler(),

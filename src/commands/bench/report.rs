@@ -102,6 +102,19 @@ fn alone(what: &str, figure_us: f64, spread_us: Option<[f64; 2]>, aim: Option<Ai
     ]
 }
 
+/// A row: a share of one, which a bare loop has by itself.
+fn share(what: &str, share: f64, spread: [f64; 2], aim: Aim) -> Row {
+    let [low, high] = spread;
+    [
+        what.to_owned(),
+        String::new(),
+        String::new(),
+        format!("{share:.4}"),
+        format!("{low:.4} to {high:.4}"),
+        aim.text(share, ""),
+    ]
+}
+
 fn us(us: f64) -> String {
     format!("{us:.2} µs")
 }
@@ -208,7 +221,7 @@ impl Report {
         ]
     }
 
-    fn hashing_rows(&self) -> [Row; 4] {
+    fn hashing_rows(&self) -> [Row; 6] {
         let (cancel, mining) = (&self.cancel, &self.mining);
         [
             alone(
@@ -233,15 +246,27 @@ impl Report {
                 Some(cancel.cancel_hash_rate_ratio_quartiles),
                 Some(Aim::AtLeast(0.99)),
             ),
+            share(
+                "mining range by range, time in the kernel",
+                mining.mining_efficiency,
+                mining.mining_efficiency_quartiles,
+                Aim::AtLeast(0.995),
+            ),
             compared(
-                "mining range by range, beside a bare loop",
+                "  its hash rate, beside a bare loop",
                 [
                     rate(mining.mining_hashes_per_s),
                     rate(mining.mining_bare_hashes_per_s),
                 ],
-                mining.mining_efficiency,
-                Some(mining.mining_efficiency_quartiles),
-                Some(Aim::AtLeast(0.995)),
+                mining.mining_rate_ratio,
+                Some(mining.mining_rate_ratio_quartiles),
+                None,
+            ),
+            alone(
+                "  what a range loses outside of its search",
+                mining.mining_hand_over_us,
+                Some(mining.mining_hand_over_quartiles_us),
+                None,
             ),
         ]
     }

@@ -23,7 +23,7 @@ pub(super) struct Sizes {
     /// Rounds of mining, the ranges of a round, and how long a range takes, in seconds: as long as the node's
     /// (`jbc_jobs::listener`, `RANGE_S`).
     pub(super) mining: Rounds,
-    pub(super) ranges: u32,
+    pub(super) ranges: usize,
     pub(super) range_s: f64,
     /// Numbers of pending timers at which the cost of one more is measured, rising.
     pub(super) timers: &'static [usize],
@@ -42,9 +42,9 @@ impl Sizes {
         throughput: Rounds::new(7, 3, 4_000),
         throughput_jobs: 100_000,
         cancels: Rounds::new(400, 300, 1_000),
-        hash_rate: Rounds::new(24, 8, 2_000),
-        search_s: 0.04,
-        mining: Rounds::new(16, 5, 6_500),
+        hash_rate: Rounds::new(500, 50, 2_500),
+        search_s: 0.002,
+        mining: Rounds::new(16, 5, 6_000),
         ranges: 2,
         range_s: 0.1,
         timers: &[1_000, 10_000, 100_000, 1_000_000],
