@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 /// The sizes of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
-    /// Rounds of add → start, and samples of each side in a round: 6,000 of each side, and in a round the 99th percentile is
-    /// the third worst.
+    /// Rounds of add → start, and samples of each side in a round. Many short rounds, since the luck of a round (see
+    /// `start`) shows in all of its samples; in each the 99th percentile is the second worst.
     pub(super) start: Rounds,
     pub(super) start_samples: usize,
     /// Samples of end → listener one job at a time, and jobs of the crowd.
@@ -35,16 +35,16 @@ pub(super) struct Sizes {
 impl Sizes {
     /// Of a real run.
     pub(super) const FULL: Self = Self {
-        start: Rounds::new(30, 10, 4_500),
-        start_samples: 200,
+        start: Rounds::new(60, 10, 4_500),
+        start_samples: 100,
         listener: Rounds::new(3_000, 500, 1_000),
         listener_crowd: 3_000,
         throughput: Rounds::new(7, 3, 4_000),
         throughput_jobs: 100_000,
         cancels: Rounds::new(400, 300, 1_000),
-        hash_rate: Rounds::new(500, 50, 2_500),
+        hash_rate: Rounds::new(500, 50, 2_000),
         search_s: 0.002,
-        mining: Rounds::new(16, 5, 6_000),
+        mining: Rounds::new(12, 5, 5_000),
         ranges: 2,
         range_s: 0.1,
         timers: &[1_000, 10_000, 100_000, 1_000_000],
