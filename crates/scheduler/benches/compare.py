@@ -121,15 +121,9 @@ def rows(p50, p99, jobs, figures):
     def per_s(value):
         return f"{float(f'{value:.3g}'):,.0f}"
 
-    yield "add → start, median", us(p50), us(figures["start_bare_p50_us"]), us(figures["start_p50_us"])
-    yield "add → start, 99th percentile", us(p99), us(figures["start_bare_p99_us"]), us(figures["start_p99_us"])
-    yield (
-        "add → start, all events heard, median / 99th percentile",
-        f"{us(p50)} / {us(p99)}",
-        "–",
-        f"{us(figures['start_all_events_p50_us'])} / {us(figures['start_all_events_p99_us'])}",
-    )
-    yield "jobs a second, all events heard", per_s(jobs), per_s(figures["bare_jobs_per_s"]), per_s(figures["jobs_per_s"])
+    yield "add → start, median", us(p50), us(figures["start_bare_p50_us"]), us(figures["start_all_events_p50_us"])
+    yield "add → start, 99th percentile", us(p99), us(figures["start_bare_p99_us"]), us(figures["start_all_events_p99_us"])
+    yield "jobs a second", per_s(jobs), per_s(figures["bare_jobs_per_s"]), per_s(figures["jobs_per_s"])
     yield "end → listener, median", "–", "–", us(figures["listener_p50_us"])
     yield "cancel of a running job, 99th percentile", "cannot", "cannot", us(figures["cancel_p99_us"])
 
@@ -147,14 +141,15 @@ def main():
     workers = figures["bulk_workers_count"] + figures["prompt_workers_count"]
     p50, p99 = start_us(workers)
     jobs = jobs_per_s(workers)
-    print(f"| | APScheduler {version('apscheduler')} | bare queue | jbc-scheduler |")
+    print(f"| with a listener for all events | APScheduler {version('apscheduler')} | bare queue | jbc-scheduler |")
     print("|---|---:|---:|---:|")
     for row in rows(p50, p99, jobs, figures):
         print("| " + " | ".join(row) + " |")
     print()
     print(
         f"Ratios to the bare queue, medians over alternating rounds: add → start {figures['start_p50_ratio']:.2f} (median) "
-        f"and {figures['start_p99_ratio']:.2f} (99th percentile), jobs a second {figures['jobs_per_s_ratio']:.2f}. "
+        f"and {figures['start_p99_ratio']:.2f} (99th percentile) with a listener for ends, jobs a second "
+        f"{figures['jobs_per_s_ratio']:.2f} with one for all events. "
         f"Mining range by range: {figures['mining_efficiency']:.2%} of the time in the kernel."
     )
     print(
