@@ -16,7 +16,7 @@ TOOLS := $(CURDIR)/target/tools
 RUN := $(CARGO) run --release --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help node mine race jobs build install test check fmt clippy docs deny bench fuzz clean
+.PHONY: help node mine race jobs build install test check fmt clippy docs deny bench compare fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ $(TOOLS)/bin/cargo-deny:
 
 bench: ## benchmarks, as ratios
 	$(CARGO) bench --locked
+
+compare: ## the scheduler beside APScheduler and a bare queue, as a table (needs python3; takes two minutes)
+	@CARGO="$(CARGO)" crates/scheduler/benches/compare.sh
 
 fuzz: ## fuzz what strangers send: FUZZ_SECONDS each (needs a nightly toolchain and cargo-fuzz)
 	cd fuzz && for target in $$($(CARGO) +nightly fuzz list); do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done

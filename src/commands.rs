@@ -1,5 +1,6 @@
 //! One file per command of `jbc` and `jbc-sched`.
 
+pub mod bench;
 pub mod chain;
 pub mod genesis;
 pub mod mine;

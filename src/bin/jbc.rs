@@ -30,6 +30,8 @@ enum Command {
     Genesis(commands::genesis::GenesisFlags),
     /// Verify or show a chain
     Chain(commands::chain::ChainArgs),
+    /// Measure parts of this program on this machine
+    Bench(commands::bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             Command::Race(flags) => commands::race::run(flags).await,
             Command::Genesis(flags) => commands::genesis::run(flags).await,
             Command::Chain(flags) => commands::chain::run(flags).await,
+            Command::Bench(flags) => commands::bench::run(flags).await,
         }
     })
 }

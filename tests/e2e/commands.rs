@@ -141,7 +141,7 @@ fn help_teaches_and_a_wrong_command_is_no_success() {
             && text.contains("genesis"),
         "{text}"
     );
-    for command in ["node", "mine", "genesis"] {
+    for command in ["node", "mine", "genesis", "bench"] {
         let help = jbc(&[command, "--help"]);
         assert!(
             help.status.success() && help.stdout.len() > 300,
@@ -156,6 +156,49 @@ fn help_teaches_and_a_wrong_command_is_no_success() {
     ] {
         assert!(!jbc(args).status.success(), "{args:?}");
     }
+}
+
+#[test]
+fn jbc_bench_scheduler_prints_finite_numbers_and_an_aligned_table() {
+    let bench = jbc(&["bench", "scheduler", "--quick", "--output", "json"]);
+    assert!(
+        bench.status.success() && bench.stderr.is_empty(),
+        "{bench:?}"
+    );
+    let report: Value = serde_json::from_slice(&bench.stdout).unwrap();
+    for name in [
+        "start_p50_ratio",
+        "start_p99_ratio",
+        "jobs_per_s_ratio",
+        "listener_p50_us",
+        "cancel_p99_us",
+        "cancel_hash_rate_ratio",
+        "mining_efficiency",
+        "timer_add_remove_us_at_1000",
+    ] {
+        // JSON has no other numbers than finite ones: what is not finite would be null.
+        assert!(report[name].is_number(), "{name}: {report}");
+    }
+    for (name, value) in report.as_object().unwrap() {
+        let pair = |value: &Value| {
+            value
+                .as_array()
+                .is_some_and(|both| both.iter().all(Value::is_number))
+        };
+        assert!(
+            value.is_number() || pair(value) || name == "quick",
+            "{name}: {value}"
+        );
+    }
+    assert_eq!(report["quick"], true);
+
+    let bench = jbc(&["bench", "scheduler", "--quick"]);
+    let text = String::from_utf8_lossy(&bench.stdout);
+    assert!(
+        bench.status.success() && text.contains("SCHEDULER") && text.contains("≤ 1.3"),
+        "{bench:?}"
+    );
+    assert!(!jbc(&["bench", "nonsense"]).status.success());
 }
 
 #[test]
