@@ -1,28 +1,48 @@
 //! How a running job is asked to stop.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::ids::JobId;
 
 /// A request to stop, shared between a run and whoever may stop it. Once set it stays set.
 ///
 /// A thread cannot be stopped from outside, so a body that runs long looks at its token: a hashing loop reads
 /// [`flag`](Self::flag) every few thousand rounds, an IO body selects on [`cancelled`](Self::cancelled).
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct CancelToken(Arc<Shared>);
 
-#[derive(Default)]
-struct Shared {
+/// What the token and the context of a run share: one allocation for both.
+pub(crate) struct Shared {
     flag: AtomicBool,
     waiters: Notify,
+    pub(crate) job_id: JobId,
+    pub(crate) run_id: Uuid,
+    pub(crate) progress: Mutex<Option<String>>,
 }
 
 impl CancelToken {
-    /// A token that nobody has cancelled.
+    /// A token that nobody has cancelled, of no run.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::of_run(JobId::from(""), Uuid::nil())
+    }
+
+    pub(crate) fn of_run(job_id: JobId, run_id: Uuid) -> Self {
+        Self(Arc::new(Shared {
+            flag: AtomicBool::new(false),
+            waiters: Notify::new(),
+            job_id,
+            run_id,
+            progress: Mutex::new(None),
+        }))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
     }
 
     /// Asks the run to stop. Repeating it changes nothing.
@@ -51,6 +71,12 @@ impl CancelToken {
         if !self.is_cancelled() {
             waiter.await;
         }
+    }
+}
+
+impl Default for CancelToken {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

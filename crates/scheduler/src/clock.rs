@@ -1,5 +1,6 @@
 //! Time as the state machine sees it: two readings, handed in.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One moment on both clocks, in microseconds.
@@ -86,22 +87,45 @@ impl Due {
 }
 
 /// The real clocks.
-#[derive(Debug, Clone, Copy)]
+///
+/// The wall clock is read anew when the last reading is a millisecond old, and in between follows the monotonic one:
+/// every step of a job asks for the time, and half of what that costs would be the second clock.
+#[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
+    /// When the wall clock was last read, by the monotonic one.
+    read_at_us: AtomicU64,
+    /// How far the wall clock was ahead of the monotonic one then; wraps where it is behind.
+    ahead_us: AtomicU64,
 }
+
+/// How old a reading of the wall clock may be, in microseconds: what times are shown and stored in.
+const WALL_AGE_US: u64 = 1_000;
 
 impl Clock {
     pub(crate) fn start() -> Self {
         Self {
             start: Instant::now(),
+            read_at_us: AtomicU64::new(0),
+            ahead_us: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn now(&self) -> Now {
+        let mono_us = MONO_START_US.saturating_add(micros(self.start.elapsed()));
+        // Two threads may read at the same time: either of their readings is good, and so is a mixture of both.
+        let ahead_us =
+            if mono_us.saturating_sub(self.read_at_us.load(Ordering::Acquire)) > WALL_AGE_US {
+                let ahead_us = unix_us(SystemTime::now()).wrapping_sub(mono_us);
+                self.ahead_us.store(ahead_us, Ordering::Release);
+                self.read_at_us.store(mono_us, Ordering::Release);
+                ahead_us
+            } else {
+                self.ahead_us.load(Ordering::Acquire)
+            };
         Now {
-            mono_us: MONO_START_US.saturating_add(micros(self.start.elapsed())),
-            wall_us: unix_us(SystemTime::now()),
+            mono_us,
+            wall_us: mono_us.wrapping_add(ahead_us),
         }
     }
 }

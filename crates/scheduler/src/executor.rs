@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use uuid::Uuid;
 
@@ -60,41 +60,29 @@ pub trait Executor: Send + Sync + Sized + 'static {
 
 /// What a body knows about its own run. Clones speak of the same run.
 #[derive(Clone)]
-pub struct RunContext(Arc<Shared>);
-
-struct Shared {
-    job_id: JobId,
-    run_id: Uuid,
-    cancel: CancelToken,
-    progress: Mutex<Option<String>>,
-}
+pub struct RunContext(CancelToken);
 
 impl RunContext {
     pub(crate) fn new(job_id: JobId, run_id: Uuid) -> Self {
-        Self(Arc::new(Shared {
-            job_id,
-            run_id,
-            cancel: CancelToken::new(),
-            progress: Mutex::new(None),
-        }))
+        Self(CancelToken::of_run(job_id, run_id))
     }
 
     /// The job this run is of.
     #[must_use]
     pub fn job_id(&self) -> &JobId {
-        &self.0.job_id
+        &self.0.shared().job_id
     }
 
     /// This run's own id, a UUID version 7: ids of later runs sort later.
     #[must_use]
     pub fn run_id(&self) -> Uuid {
-        self.0.run_id
+        self.0.shared().run_id
     }
 
     /// The token that says when to stop.
     #[must_use]
     pub fn cancel(&self) -> &CancelToken {
-        &self.0.cancel
+        &self.0
     }
 
     /// Says how far the run is, in a few words for people; `get_jobs` shows it.
@@ -112,6 +100,7 @@ impl RunContext {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         // A string that is replaced as a whole is never half-written, so a poisoned lock holds a good one.
         self.0
+            .shared()
             .progress
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -121,9 +110,9 @@ impl RunContext {
 impl fmt::Debug for RunContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunContext")
-            .field("job_id", &self.0.job_id)
-            .field("run_id", &self.0.run_id)
-            .field("cancel", &self.0.cancel)
+            .field("job_id", self.job_id())
+            .field("run_id", &self.run_id())
+            .field("cancel", &self.0)
             .finish()
     }
 }

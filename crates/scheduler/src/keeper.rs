@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use crate::error::AddError;
 use crate::executor::Executor;
 use crate::job::Added;
-use crate::queue::{NewJob, Prepared};
+use crate::queue::{MadeJob, Preview};
 use crate::runner::{By, Shared};
 use crate::store::{JobStore, StoreChange, StoreError};
 use crate::sync::Mutex;
@@ -51,30 +51,30 @@ impl Keeper {
     pub(crate) fn add<E: Executor>(
         &self,
         shared: &Arc<Shared<E>>,
-        new: NewJob<E>,
+        job: MadeJob<E>,
     ) -> Result<Added, AddError> {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let now = shared.now();
         let mut state = shared.lock();
-        let job = match state.queue.prepare(new, now)? {
-            Prepared::Job(job) => job,
-            Prepared::Done(added) => {
+        let (job, stored) = match state.queue.preview(job, now)? {
+            Preview::Write(job, stored) => (job, stored),
+            Preview::Place(job) => {
+                let added = state.queue.add(job, now);
+                drop(turn);
+                shared.settle(state, now, By::Caller)?;
+                return added;
+            }
+            Preview::Done(added) => {
                 drop(turn);
                 shared.settle(state, now, By::Caller)?;
                 return Ok(added);
             }
         };
-        let Some(stored) = state.queue.preview(&job, now) else {
-            drop(turn);
-            drop(state);
-            return Err(AddError::NoStore);
-        };
         drop(state);
-        self.store
-            .apply(&[StoreChange::PutJob(Box::new(stored.clone()))])?;
+        self.store.apply(&[StoreChange::PutJob(stored.clone())])?;
         let now = shared.now();
         let mut state = shared.lock();
-        let added = state.queue.insert_written(job, &stored, now);
+        let added = state.queue.add_written(job, &stored, now);
         drop(turn);
         shared.settle(state, now, By::Caller)?;
         added

@@ -37,15 +37,17 @@ pub(crate) enum Next<E: Executor> {
     GiveBack,
 }
 
-impl<E: Executor> Mailbox<E> {
-    pub(crate) fn new() -> Self {
+impl<E: Executor> Default for Mailbox<E> {
+    fn default() -> Self {
         Self(Mutex::new(Mail {
             telling: false,
             left: false,
             waiting: VecDeque::new(),
         }))
     }
+}
 
+impl<E: Executor> Mailbox<E> {
     /// Gives the event back if the caller is to tell it, and keeps it if another thread will.
     pub(crate) fn begin(&self, event: Event<E>) -> Option<Event<E>> {
         let mut mail = self.lock();

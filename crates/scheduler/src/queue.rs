@@ -18,9 +18,10 @@ use std::iter::Chain;
 use std::sync::Arc;
 use std::{option, vec};
 
+use foldhash::fast::RandomState;
 use slab::Slab;
 
-pub(crate) use self::adding::{NewJob, Prepared, PreparedJob};
+pub(crate) use self::adding::{MadeJob, NewJob, Preview};
 pub(crate) use self::agenda::CronCommand;
 pub(crate) use self::job::Started;
 pub(crate) use self::runs::Ended;
@@ -105,7 +106,8 @@ impl<E: Executor> Post<E> {
 }
 
 pub(crate) struct Queue<E: Executor> {
-    ids: HashMap<JobId, Seat>,
+    /// Where the job of an id sits. Ids come from the program and, through it, from strangers: the hash is seeded.
+    ids: HashMap<JobId, Seat, RandomState>,
     jobs: Slab<Box<Job<E>>>,
     runs: Slab<Run<E>>,
     agenda: Agenda,
@@ -124,7 +126,7 @@ pub(crate) struct Queue<E: Executor> {
 impl<E: Executor> Queue<E> {
     pub(crate) fn new(limits: Limits, seed: u64) -> Self {
         Self {
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             jobs: Slab::new(),
             runs: Slab::new(),
             agenda: Agenda::default(),
@@ -151,9 +153,13 @@ impl<E: Executor> Queue<E> {
 
     /// Where the job of this id sits.
     fn seat(&self, id: &JobId) -> Result<Seat, JobLookupError> {
+        self.find(id)
+            .ok_or_else(|| JobLookupError { id: id.clone() })
+    }
+
+    fn find(&self, id: &JobId) -> Option<Seat> {
         let seat = self.ids.get(id).copied();
         seat.filter(|seat| !self.jobs[*seat].gone)
-            .ok_or_else(|| JobLookupError { id: id.clone() })
     }
 
     /// All jobs and where they sit.
@@ -185,19 +191,17 @@ impl<E: Executor> Queue<E> {
     }
 
     /// Gives the seat of a job that is gone to others.
-    fn vacate(&mut self, seat: Seat) {
+    fn vacate(&mut self, seat: Seat) -> Box<Job<E>> {
         let job = self.jobs.remove(seat);
         self.ids.remove(&job.spec.id);
+        job
     }
 
-    /// The last event of a job that is gone has been told.
-    pub(crate) fn give_back(&mut self, id: &JobId) {
-        if let Some(seat) = self.ids.get(id).copied()
-            && self.jobs[seat].gone
-            && self.jobs[seat].mail.is_idle()
-        {
-            self.vacate(seat);
-        }
+    /// The last event of a job that is gone has been told. Answers what is left of it, to be dropped without the lock.
+    pub(crate) fn give_back(&mut self, id: &JobId) -> Option<MadeJob<E>> {
+        let seat = self.ids.get(id).copied()?;
+        let job = &self.jobs[seat];
+        (job.gone && job.mail.is_idle()).then(|| MadeJob(self.vacate(seat)))
     }
 
     /// Asks runs to stop; answers how many were not asked before.

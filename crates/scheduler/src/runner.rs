@@ -1,6 +1,7 @@
 //! The one place where the state machine meets threads: its lock, and what is done after each change.
 
 use std::collections::VecDeque;
+use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
@@ -90,6 +91,15 @@ pub(crate) enum By<'a, E: Executor> {
     Hurried,
 }
 
+/// The longest pause between two attempts to get the lock, in turns of a spin loop: some holds of it.
+const MAX_PAUSE: u32 = 64;
+
+fn spin(turns: u32) {
+    for _ in 0..turns {
+        hint::spin_loop();
+    }
+}
+
 impl<E: Executor> Shared<E> {
     #[expect(clippy::too_many_arguments, reason = "the builder's one call")]
     pub(crate) fn new(
@@ -131,13 +141,16 @@ impl<E: Executor> Shared<E> {
     /// The state machine, for this thread alone.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State<E>> {
         // It is held for a fraction of a microsecond, and a thread that went to sleep for it would be woken by a system
-        // call of the next holder, who would do the same for the one after: so a thread tries for a while first.
-        for _ in 0..self.spins {
+        // call of the next holder, who would do the same for the one after: so a thread tries for a while first, ever
+        // less often, to leave the holder its memory.
+        let mut pause = 8;
+        for _ in 0..self.spins / 4 {
             match self.state.try_lock() {
                 Ok(state) => return state,
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                Err(TryLockError::WouldBlock) => spin(pause),
             }
+            pause = (pause * 2).min(MAX_PAUSE);
         }
         // No code of the program runs under this lock, except the drop of a task; if that panics, the change it was
         // part of has been made.

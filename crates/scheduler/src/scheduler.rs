@@ -74,9 +74,11 @@ impl<E: Executor> Scheduler<E> {
             stored,
             anchor_us: now.wall_us,
         };
+        let is_stored = new.stored.is_some();
+        let job = new.make(now)?;
         match &self.shared.keeper {
-            Some(keeper) if new.stored.is_some() => keeper.add(&self.shared, new),
-            _ => self.shared.change_at(now, |queue| queue.add(new, now))?,
+            Some(keeper) if is_stored => keeper.add(&self.shared, job),
+            _ => self.shared.change_at(now, |queue| queue.add(job, now))?,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::listeners::Listeners;
 use crate::mailbox::{Letter, Next};
-use crate::queue::Letters;
+use crate::queue::{Letters, MadeJob};
 use crate::runner::{Deferred, Shared, State};
 use crate::scheduler::Scheduler;
 use crate::workers;
@@ -21,6 +21,8 @@ pub(crate) struct Teller<E: Executor> {
     nobody: Arc<Listeners<E>>,
     /// Jobs whose last event has been told, to be [given back](crate::queue::Queue::give_back) under the next lock.
     gone: Vec<JobId>,
+    /// What is left of them, to be dropped without the lock.
+    remains: Vec<MadeJob<E>>,
 }
 
 impl<E: Executor> Teller<E> {
@@ -31,13 +33,14 @@ impl<E: Executor> Teller<E> {
             stale: None,
             nobody: Arc::clone(&shared.nobody),
             gone: Vec::new(),
+            remains: Vec::new(),
         }
     }
 
     /// To be called with the lock: gives back what was told.
     pub(crate) fn give_back(&mut self, state: &mut State<E>) {
         for id in self.gone.drain(..) {
-            state.queue.give_back(&id);
+            self.remains.extend(state.queue.give_back(&id));
         }
     }
 
@@ -53,12 +56,14 @@ impl<E: Executor> Teller<E> {
     /// keeps none alive.
     pub(crate) fn forget(&mut self) {
         self.stale = None;
+        self.remains.clear();
         self.listeners = Arc::clone(&self.nobody);
     }
 
     /// Tells them all, in this order.
     pub(crate) fn tell(&mut self, letters: Letters<E>) {
         self.stale = None;
+        self.remains.clear();
         for letter in letters {
             self.tell_one(letter);
         }

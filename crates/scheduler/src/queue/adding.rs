@@ -1,18 +1,19 @@
 //! How jobs come in.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::clock::Now;
 use crate::error::AddError;
 use crate::event::EventCode;
 use crate::executor::Executor;
 use crate::job::{Added, ConflictPolicy, JobSpec};
-use crate::mailbox::Mailbox;
 use crate::queue::Queue;
 use crate::queue::agenda::Seat;
+use crate::queue::durable::Snapshot;
 use crate::queue::job::Job;
-use crate::store::StoredTask;
+use crate::store::{StoredJob, StoredTask};
 use crate::trigger::{Schedule, Trigger};
 
 /// A job to add: what was asked for, checked.
@@ -26,40 +27,13 @@ pub(crate) struct NewJob<E: Executor> {
     pub(crate) anchor_us: u64,
 }
 
-/// A job that can be added, or what was done instead.
-pub(crate) enum Prepared<E: Executor> {
-    /// Nothing remains to be done.
-    Done(Added),
-    /// To be [inserted](Queue::insert).
-    Job(PreparedJob<E>),
-}
-
-/// A job that sits nowhere yet.
-pub(crate) struct PreparedJob<E: Executor>(pub(super) Box<Job<E>>);
-
-impl<E: Executor> Queue<E> {
-    /// Adds a job.
-    pub(crate) fn add(&mut self, new: NewJob<E>, now: Now) -> Result<Added, AddError> {
-        match self.prepare(new, now)? {
-            Prepared::Done(added) => Ok(added),
-            Prepared::Job(job) => self.insert(job, now),
-        }
-    }
-
-    /// Makes a job of it, if it may be added now. Between this and [`insert`](Self::insert) a store can be written.
-    pub(crate) fn prepare(&mut self, new: NewJob<E>, now: Now) -> Result<Prepared<E>, AddError> {
-        let old = self.admit(&new.spec)?;
-        if let Some(seat) = old {
-            match new.spec.conflict {
-                ConflictPolicy::DoNothing => return Ok(Prepared::Done(Added::AlreadyThere)),
-                ConflictPolicy::Refresh if self.jobs[seat].spec.trigger == new.spec.trigger => {
-                    self.refresh(seat, new, now);
-                    return Ok(Prepared::Done(Added::Refreshed));
-                }
-                _ => {}
-            }
-        }
-        let first = new
+impl<E: Executor> NewJob<E> {
+    /// Makes the job, without the lock.
+    ///
+    /// # Errors
+    /// If its trigger will never fire.
+    pub(crate) fn make(self, now: Now) -> Result<MadeJob<E>, AddError> {
+        let first = self
             .schedule
             .first(now)
             .ok_or_else(|| AddError::BadTrigger {
@@ -67,17 +41,16 @@ impl<E: Executor> Queue<E> {
                 reason: "no such time will come".to_owned(),
             })?;
         let mut job = Box::new(Job {
-            number: self.agenda.number(),
-            schedule: new.schedule,
-            stored: new.stored,
-            anchor_us: new.anchor_us,
+            number: 0,
+            schedule: self.schedule,
+            stored: self.stored,
+            anchor_us: self.anchor_us,
             gone: false,
-            paused: old.is_some_and(|seat| self.jobs[seat].paused)
-                || self.ledger.is_paused(&new.spec.id),
+            paused: false,
             forced: false,
-            due: VecDeque::new(),
+            due: SmallVec::new(),
             next: None,
-            delay_us: self.run_ids.random_to(new.spec.jitter),
+            delay_us: 0,
             failures: 0,
             retry_at: None,
             place: None,
@@ -85,12 +58,73 @@ impl<E: Executor> Queue<E> {
             retry_alarm: None,
             cron: None,
             running: 0,
-            mail: Arc::new(Mailbox::new()),
-            spec: new.spec,
+            mail: Arc::default(),
+            spec: self.spec,
         });
         job.spec.max_instances = job.spec.max_instances.max(1);
         job.begin(first);
-        Ok(Prepared::Job(PreparedJob(job)))
+        Ok(MadeJob(job))
+    }
+}
+
+/// A job that sits nowhere yet. It is made, and dropped, without the lock: memory that nobody has used lately is what
+/// costs most about a short job.
+pub(crate) struct MadeJob<E: Executor>(pub(super) Box<Job<E>>);
+
+/// What becomes of a job that is added.
+enum Checked<E: Executor> {
+    Done(Added),
+    Place(Box<Job<E>>, Option<Seat>),
+}
+
+/// What is to be done to add a durable job.
+pub(crate) enum Preview<E: Executor> {
+    /// Nothing remains to be done.
+    Done(Added),
+    /// The store is to be written, and the job added.
+    Write(MadeJob<E>, Box<StoredJob>),
+    /// The job is not durable.
+    Place(MadeJob<E>),
+}
+
+impl<E: Executor> Queue<E> {
+    /// Adds a job.
+    pub(crate) fn add(&mut self, new: MadeJob<E>, now: Now) -> Result<Added, AddError> {
+        let (job, old) = match self.check(new, now)? {
+            Checked::Done(added) => return Ok(added),
+            Checked::Place(job, old) => (job, old),
+        };
+        Ok(self.place(job, old, now))
+    }
+
+    /// Whether a durable job may be added now, and how it will stand in the store; or what was done instead. Between this
+    /// and [`add_written`](Self::add_written) the store is written.
+    pub(crate) fn preview(&mut self, new: MadeJob<E>, now: Now) -> Result<Preview<E>, AddError> {
+        let (mut job, old) = match self.check(new, now)? {
+            Checked::Done(added) => return Ok(Preview::Done(added)),
+            Checked::Place(job, old) => (job, old),
+        };
+        self.inherit(&mut job, old);
+        Ok(match Snapshot::of(&job, &self.runs, now) {
+            Some(stored) => Preview::Write(MadeJob(job), Box::new(stored)),
+            None => Preview::Place(MadeJob(job)),
+        })
+    }
+
+    fn check(&mut self, new: MadeJob<E>, now: Now) -> Result<Checked<E>, AddError> {
+        let MadeJob(job) = new;
+        let old = self.admit(&job.spec)?;
+        if let Some(seat) = old {
+            match job.spec.conflict {
+                ConflictPolicy::DoNothing => return Ok(Checked::Done(Added::AlreadyThere)),
+                ConflictPolicy::Refresh if self.jobs[seat].spec.trigger == job.spec.trigger => {
+                    self.refresh(seat, *job, now);
+                    return Ok(Checked::Done(Added::Refreshed));
+                }
+                _ => {}
+            }
+        }
+        Ok(Checked::Place(job, old))
     }
 
     /// Whether a job may be added now, and where the one sits that has its id.
@@ -98,7 +132,7 @@ impl<E: Executor> Queue<E> {
         if self.closed {
             return Err(AddError::ShuttingDown);
         }
-        let seat = self.seat(&spec.id).ok();
+        let seat = self.find(&spec.id);
         if seat.is_some() && spec.conflict == ConflictPolicy::Exception {
             return Err(AddError::ConflictingId {
                 id: spec.id.clone(),
@@ -120,14 +154,20 @@ impl<E: Executor> Queue<E> {
         Ok(seat)
     }
 
-    /// Seats a job that was prepared, in the place of the one that has its id.
-    pub(crate) fn insert(&mut self, job: PreparedJob<E>, now: Now) -> Result<Added, AddError> {
-        let PreparedJob(mut job) = job;
-        let old = self.admit(&job.spec)?;
+    /// Gives a new job what its id was known for.
+    fn inherit(&mut self, job: &mut Job<E>, old: Option<Seat>) {
+        job.paused = match old {
+            Some(seat) => self.jobs[seat].paused,
+            None => self.ledger.is_paused(&job.spec.id),
+        };
+    }
+
+    fn place(&mut self, mut job: Box<Job<E>>, old: Option<Seat>, now: Now) -> Added {
+        job.number = self.agenda.number();
+        job.delay_us = self.run_ids.random_to(job.spec.jitter);
+        self.inherit(&mut job, old);
         let added = match old {
             Some(seat) => {
-                // Paused since it was prepared, or not any more.
-                job.paused = self.jobs[seat].paused;
                 self.evict(seat, now);
                 Added::Replaced
             }
@@ -136,11 +176,11 @@ impl<E: Executor> Queue<E> {
         let mut seat = self.jobs.vacant_key();
         if let Some(before) = self.ids.insert(job.spec.id.clone(), seat) {
             // Something is still being told of the one before, in whose mailbox the events of this one line up.
-            job.mail = self.jobs.remove(before).mail;
+            job.mail = Arc::clone(&self.jobs.remove(before).mail);
+            job.mail.take_over();
             seat = self.jobs.vacant_key();
             self.ids.insert(job.spec.id.clone(), seat);
         }
-        job.mail.take_over();
         self.post.about(&job, EventCode::JobAdded, now);
         self.ledger.touch(&job);
         if !job.paused {
@@ -148,11 +188,11 @@ impl<E: Executor> Queue<E> {
             self.agenda.line_up(seat, &mut job);
         }
         self.jobs.insert(job);
-        Ok(added)
+        added
     }
 
     /// Gives a job whose trigger is the same what else is new.
-    fn refresh(&mut self, seat: Seat, new: NewJob<E>, now: Now) {
+    fn refresh(&mut self, seat: Seat, new: Job<E>, now: Now) {
         let job = &mut self.jobs[seat];
         self.agenda.step_out(job);
         let (old, spec) = (&mut job.spec, new.spec);

@@ -65,7 +65,7 @@ impl<E: Executor> Queue<E> {
                 let job = &mut self.jobs[seat];
                 job.running = 0;
                 job.due.clear();
-                job.due.push_back(now.after(0));
+                job.due.push(now.after(0));
             }
             let job = &self.jobs[seat];
             self.ledger.pause(job);
@@ -202,7 +202,7 @@ impl<E: Executor> Queue<E> {
             job.next = None;
         }
         if job.due.is_empty() {
-            job.due.push_back(now.after(0));
+            job.due.push(now.after(0));
         }
         self.agenda.line_up(seat, job);
         self.ledger.touch(job);

@@ -150,7 +150,7 @@ impl<E: Executor> Queue<E> {
                 stored,
                 anchor_us: now.wall_us,
             };
-            self.add(new, now)?;
+            self.add(new.make(now)?, now)?;
         }
         self.dead.entries.remove(at);
         self.ledger.forget_dead(id.clone());

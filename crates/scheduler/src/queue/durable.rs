@@ -15,10 +15,9 @@ use crate::error::AddError;
 use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::job::{Added, JobSpec};
-use crate::mailbox::Mailbox;
-use crate::queue::Queue;
 use crate::queue::agenda::Watch;
 use crate::queue::job::{Job, Run};
+use crate::queue::{MadeJob, Queue};
 use crate::store::{StoreChange, StoredJob};
 use crate::trigger::Schedule;
 
@@ -242,19 +241,14 @@ impl<E: Executor> Queue<E> {
         }
     }
 
-    /// How a job that was prepared will stand in the store.
-    pub(crate) fn preview(&self, job: &super::PreparedJob<E>, now: Now) -> Option<StoredJob> {
-        Snapshot::of(&job.0, &self.runs, now)
-    }
-
-    /// Seats a job that was prepared and written as this; see [`insert`](Self::insert).
-    pub(crate) fn insert_written(
+    /// Adds a durable job that was written as this.
+    pub(crate) fn add_written(
         &mut self,
-        job: super::PreparedJob<E>,
+        job: MadeJob<E>,
         written: &StoredJob,
         now: Now,
     ) -> Result<Added, AddError> {
-        let added = self.insert(job, now);
+        let added = self.add(job, now);
         // Unless it was paused, refused or replaced while it was written, the store is right.
         let seat = self.seat(&written.id).ok();
         let is_right = seat.is_some_and(|seat| {
@@ -302,7 +296,7 @@ impl<E: Executor> Queue<E> {
             retry_alarm: None,
             cron: None,
             running: 0,
-            mail: Arc::new(Mailbox::new()),
+            mail: Arc::default(),
             spec,
         });
         let seat = self.jobs.vacant_key();

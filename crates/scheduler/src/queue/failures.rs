@@ -41,7 +41,7 @@ impl<E: Executor> Queue<E> {
         };
         job.retry_alarm = None;
         if let Some(at) = job.retry_at.take() {
-            job.due.push_back(at);
+            job.due.push(at);
             self.agenda.line_up(seat, job);
         }
     }

@@ -1,8 +1,9 @@
 //! A job as the queue keeps it, and a run of it.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::clock::{Due, Now};
 use crate::event::{Event, EventCode};
@@ -28,7 +29,7 @@ pub(super) struct Job<E: Executor> {
     /// Whether the run that is due starts although the job is paused: someone asked for just it.
     pub(super) forced: bool,
     /// Times that have come and whose runs have not started, earliest first.
-    pub(super) due: VecDeque<Due>,
+    pub(super) due: SmallVec<[Due; 1]>,
     /// The first time that has not come, without its delay. Kept, but not watched for, while the job is paused.
     pub(super) next: Option<Due>,
     /// By how much the next time is delayed: jitter.
@@ -73,7 +74,7 @@ impl<E: Executor> Job<E> {
         let waiting = [self.retry_at, self.next_delayed()];
         let soonest = waiting.into_iter().flatten();
         self.due
-            .front()
+            .first()
             .copied()
             .or_else(|| soonest.min_by_key(|due| due.wait_us(now)))
             .filter(|_| !self.paused || self.forced)
@@ -94,7 +95,7 @@ impl<E: Executor> Job<E> {
         (self.failures, self.retry_at) = (0, None);
         if matches!(self.schedule, Schedule::Now) {
             self.next = None;
-            self.due.push_back(first);
+            self.due.push(first);
         } else {
             self.next = Some(first);
         }

@@ -135,7 +135,10 @@ impl<E: Executor> Queue<E> {
     fn start(&mut self, seat: Seat, now: Now) -> Option<Started<E>> {
         let job = self.jobs.get_mut(seat)?;
         self.agenda.step_out(job);
-        let due = job.due.pop_front()?;
+        if job.due.is_empty() {
+            return None;
+        }
+        let due = job.due.remove(0);
         job.forced &= !job.due.is_empty();
         let late_us = due.late_us(now);
         if job
@@ -245,7 +248,7 @@ impl<E: Executor> Queue<E> {
         } else if code == EventCode::JobError {
             dead = self.failed(seat, &mut event, now);
         } else if run.stopped == Some(Stop::Closing) && job.stored.is_some() {
-            job.due.push_front(run.due);
+            job.due.insert(0, run.due);
         }
         let job = &mut self.jobs[seat];
         self.agenda.line_up(seat, job);
