@@ -92,6 +92,9 @@ pub(crate) struct Seen {
     pub(crate) output: Option<u32>,
     pub(crate) error: Option<String>,
     pub(crate) kept: bool,
+    pub(crate) elapsed: Option<Duration>,
+    pub(crate) failures: u32,
+    pub(crate) is_retried: bool,
 }
 
 impl From<&Event<Closures>> for Seen {
@@ -103,6 +106,9 @@ impl From<&Event<Closures>> for Seen {
             output: event.output.as_deref().copied(),
             error: event.error.clone(),
             kept: event.kept,
+            elapsed: event.elapsed,
+            failures: event.failures,
+            is_retried: event.retry_at.is_some(),
         }
     }
 }
