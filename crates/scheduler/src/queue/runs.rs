@@ -25,18 +25,21 @@ pub(crate) struct Ended<E: Executor> {
 }
 
 impl<E: Executor> Queue<E> {
-    /// Lets every alarm ring whose time has come.
-    pub(crate) fn fire_due(&mut self, now: Now) {
+    /// Lets every alarm ring whose time has come. Answers whether one has: something may be startable then.
+    pub(crate) fn fire_due(&mut self, now: Now) -> bool {
+        let mut has_rung = false;
         while let Some(watch) = self.agenda.pop_watch(now) {
+            has_rung = true;
             match watch {
                 Watch::Run(run) => self.overdue(run, now),
                 Watch::Store => self.ledger.try_again(),
             }
         }
         if self.paused || self.closed {
-            return;
+            return has_rung;
         }
         while let Some(alarm) = self.agenda.pop_due(now) {
+            has_rung = true;
             match alarm {
                 Alarm::Next(seat) => {
                     if let Some(job) = self.jobs.get_mut(seat) {
@@ -47,6 +50,7 @@ impl<E: Executor> Queue<E> {
                 Alarm::Retry(seat) => self.try_again(seat),
             }
         }
+        has_rung
     }
 
     /// tokio-cron-scheduler says that a time of this job has come. Ticks of an arm that is no longer wanted, or that
