@@ -142,7 +142,7 @@ impl<E: Executor> Queue<E> {
         }
         job.mail.take_over();
         self.post.about(&job, EventCode::JobAdded, now);
-        self.ledger.touch(&job);
+        self.ledger.pause(&job);
         if !job.paused {
             self.agenda.arm(seat, &mut job);
             self.agenda.line_up(seat, &mut job);
@@ -161,13 +161,15 @@ impl<E: Executor> Queue<E> {
             max_instances: spec.max_instances.max(1),
             ..spec
         };
+        // One that is no longer durable leaves the store.
+        self.ledger.touch(job);
         job.stored = new.stored;
         // Its jitter may be new, and with it who watches for its next time.
         if !job.paused {
             self.agenda.arm(seat, job);
         }
         self.agenda.line_up(seat, job);
-        self.ledger.touch(job);
+        self.ledger.pause(job);
         let job = &self.jobs[seat];
         self.post.about(job, EventCode::JobModified, now);
     }

@@ -63,20 +63,19 @@ impl Ledger {
         }
     }
 
-    /// An id was paused or resumed.
+    /// A job was paused or resumed, or came under an id that is. The pause of a durable job is kept with the job, that of
+    /// another by its id.
     pub(super) fn pause<E: Executor>(&mut self, job: &Job<E>) {
-        if job.stored.is_some() {
-            self.touch(job);
-        } else if self.keeps {
+        self.touch(job);
+        let by_id = self.keeps && job.paused && job.stored.is_none();
+        if by_id != self.is_paused(&job.spec.id) {
             let id = job.spec.id.clone();
-            let changed = match job.paused {
+            match by_id {
                 true => self.paused.insert(id.clone()),
                 false => self.paused.remove(&id),
             };
-            if changed {
-                self.pauses.insert(id);
-                self.news = true;
-            }
+            self.pauses.insert(id);
+            self.news = true;
         }
     }
 
