@@ -50,13 +50,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn touch_dead<E: Executor>(&mut self, job: &Job<E>) {
-        if job.stored.is_some() {
-            self.forget_dead(job.spec.id.clone());
-        }
-    }
-
-    pub(super) fn forget_dead(&mut self, id: JobId) {
+    /// The dead list is not what it was.
+    pub(super) fn touch_dead(&mut self, id: JobId) {
         if self.keeps {
             self.dead.insert(id);
             self.news = true;
@@ -207,8 +202,8 @@ impl<E: Executor> Queue<E> {
             })
             .collect();
         changes.extend(dead.map(|id| match self.dead.get(&id) {
-            Some(dead) => StoreChange::PutDead(Box::new(dead.clone())),
-            None => StoreChange::DeleteDead(id),
+            Some(dead) if dead.job.is_some() => StoreChange::PutDead(Box::new(dead.clone())),
+            _ => StoreChange::DeleteDead(id),
         }));
         changes.extend(pauses.map(|id| match self.ledger.paused.contains(&id) {
             true => StoreChange::PutPause(id),
