@@ -71,10 +71,10 @@ pub(crate) struct Deferred<E: Executor> {
 }
 
 impl<E: Executor> Deferred<E> {
-    /// Only tell this.
+    /// Tell this, and write the store first if that may not have been done.
     pub(crate) fn tell(letter: Letter<E>) -> Self {
         Self {
-            write: false,
+            write: letter.event.is_durable,
             letters: Some(letter).into_iter().chain(Vec::new()),
         }
     }

@@ -91,7 +91,10 @@ impl<E: Executor> Queue<E> {
             kept,
             ..job.event(EventCode::JobDead, now)
         });
-        let was_durable = self.dead.get(&job.spec.id).is_some_and(|old| old.job.is_some());
+        let was_durable = self
+            .dead
+            .get(&job.spec.id)
+            .is_some_and(|old| old.job.is_some());
         if job.stored.is_some() || was_durable {
             self.ledger.touch_dead(job.spec.id.clone());
         }

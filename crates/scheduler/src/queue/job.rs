@@ -106,6 +106,7 @@ impl<E: Executor> Job<E> {
             name: self.spec.name.clone(),
             kept: code != EventCode::JobRemoved,
             failures: self.failures,
+            is_durable: self.stored.is_some(),
             ..Event::new(
                 code,
                 self.spec.id.clone(),
@@ -130,6 +131,8 @@ pub(super) struct Run<E: Executor> {
     pub(super) scheduled_us: u64,
     pub(super) started: Now,
     pub(super) attempt: u32,
+    /// Whether a store keeps its job.
+    pub(super) is_durable: bool,
     /// Set before its token is: what counts when it ends.
     pub(super) stopped: Option<Stop>,
     pub(super) watch: Option<WatchKey>,

@@ -167,6 +167,7 @@ impl<E: Executor> Queue<E> {
             scheduled_us: due.wall_us(now),
             started: now,
             attempt: job.failures + 1,
+            is_durable: job.stored.is_some(),
             stopped: None,
             watch: None,
         };
@@ -277,6 +278,7 @@ impl<E: Executor> Run<E> {
             name: self.name.clone(),
             run_id: Some(self.context.run_id()),
             failures: self.attempt - 1,
+            is_durable: self.is_durable,
             ..Event::new(
                 code,
                 self.context.job_id().clone(),

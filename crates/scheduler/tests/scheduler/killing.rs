@@ -69,7 +69,7 @@ fn child() {
         scheduler
             .add_job(durable("tick", "note").trigger(tick))
             .unwrap();
-        let never = Trigger::every(Duration::from_millis(3));
+        let never = Trigger::every(Duration::from_secs(3_600));
         scheduler
             .add_job(durable("paused", "note").trigger(never))
             .unwrap();
