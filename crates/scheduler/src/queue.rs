@@ -162,15 +162,15 @@ impl<E: Executor> Queue<E> {
         jobs.filter(|(_, job)| !job.gone)
     }
 
-    /// A job goes: its pending runs will not start. It keeps its seat until its last event has been told, so that a job
-    /// that is added under its id meanwhile is told of after it.
+    /// A job goes: its pending runs will not start. It keeps its seat until its last run has ended and its last event has
+    /// been told, so that a job that is added under its id meanwhile is told of after it.
     fn part(&mut self, seat: Seat) {
         let job = &mut self.jobs[seat];
         self.agenda.disarm(job);
         self.agenda.step_out(job);
         self.ledger.touch(job);
         job.gone = true;
-        if job.mail.leave() {
+        if job.mail.leave() && job.seated_runs == 0 {
             self.vacate(seat);
         }
     }
@@ -194,6 +194,7 @@ impl<E: Executor> Queue<E> {
     pub(crate) fn give_back(&mut self, id: &JobId) {
         if let Some(seat) = self.ids.get(id).copied()
             && self.jobs[seat].gone
+            && self.jobs[seat].seated_runs == 0
             && self.jobs[seat].mail.is_idle()
         {
             self.vacate(seat);

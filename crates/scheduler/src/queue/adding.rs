@@ -85,6 +85,7 @@ impl<E: Executor> Queue<E> {
             retry_alarm: None,
             cron: None,
             running: 0,
+            seated_runs: 0,
             mail: Arc::new(Mailbox::new()),
             spec: new.spec,
         });
@@ -135,8 +136,10 @@ impl<E: Executor> Queue<E> {
         };
         let mut seat = self.jobs.vacant_key();
         if let Some(before) = self.ids.insert(job.spec.id.clone(), seat) {
-            // Something is still being told of the one before, in whose mailbox the events of this one line up.
-            job.mail = self.jobs.remove(before).mail;
+            // Something is still to be told of the one before, in whose mailbox the events of this one line up.
+            let before_it = self.jobs.remove(before);
+            (job.mail, job.seated_runs) = (before_it.mail, before_it.seated_runs);
+            // The seat that was left last is given first: runs of the one before find their mailbox there.
             seat = self.jobs.vacant_key();
             self.ids.insert(job.spec.id.clone(), seat);
         }

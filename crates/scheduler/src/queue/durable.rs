@@ -296,6 +296,7 @@ impl<E: Executor> Queue<E> {
             retry_alarm: None,
             cron: None,
             running: 0,
+            seated_runs: 0,
             mail: Arc::new(Mailbox::new()),
             spec,
         });

@@ -43,6 +43,8 @@ pub(super) struct Job<E: Executor> {
     pub(super) cron: Option<u64>,
     /// How many runs go on.
     pub(super) running: u32,
+    /// How many runs have this seat, also those of jobs that had it before: their ends are told in this mailbox.
+    pub(super) seated_runs: u32,
     /// Where its events wait for their listeners.
     pub(super) mail: Arc<Mailbox<E>>,
 }

@@ -154,6 +154,7 @@ impl<E: Executor> Queue<E> {
         let run_id = self.run_ids.next(now.wall_us / 1_000);
         let context = RunContext::new(job.spec.id.clone(), run_id);
         job.running += 1;
+        job.seated_runs += 1;
         self.agenda.line_up(seat, job);
         let run = Run {
             seat,
@@ -236,11 +237,14 @@ impl<E: Executor> Queue<E> {
             ..run.event(code, now)
         };
         let seat = run.seat;
+        self.jobs[seat].seated_runs -= 1;
         let sits = |job: &&mut Box<Job<E>>| job.number == run.job_number && !job.gone;
         let Some(job) = self.jobs.get_mut(seat).filter(sits) else {
             // The run of a job that is gone, or whose place another has taken.
             event.kept = self.seat(&event.job_id).is_ok();
-            return self.post.send(code, &run.mail, || event);
+            let id = event.job_id.clone();
+            self.post.send(code, &run.mail, || event);
+            return self.give_back(&id);
         };
         job.running -= 1;
         let mut dead = false;

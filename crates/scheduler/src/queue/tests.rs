@@ -400,6 +400,43 @@ fn the_longest_interval_is_never_and_not_an_overflow() {
 }
 
 #[test]
+fn the_end_of_a_removed_run_is_heard_in_its_turn_among_the_events_of_the_next_job_of_its_id() {
+    let mut queue = queue();
+    add(&mut queue, spec("a"), at(0));
+    let run = queue.take(&[Lane::Prompt], at(1)).unwrap().run;
+    queue.remove(&"a".into(), at(2)).unwrap();
+    heard(&mut queue);
+    add(&mut queue, spec("a"), at(3));
+    let added = queue.take_effects().letters;
+    queue.finished(run, ended(None), at(4));
+    assert!(!queue.has_letters(), "somebody else is telling");
+    let codes: Vec<_> = told(&mut queue, added)
+        .into_iter()
+        .map(|event| (event.code, event.kept))
+        .collect();
+    use EventCode::{JobAdded, JobCancelled};
+    assert_eq!(codes, [(JobAdded, true), (JobCancelled, true)]);
+}
+
+#[test]
+fn a_seat_is_free_again_when_the_last_run_of_its_job_has_ended_and_been_told() {
+    for wanted in [EventMask::NONE, EventMask::ALL] {
+        let mut queue = queue();
+        queue.want(wanted);
+        for _ in 0..3 {
+            add(&mut queue, spec("a"), at(0));
+            let run = queue.take(&[Lane::Prompt], at(1)).unwrap().run;
+            queue.remove(&"a".into(), at(2)).unwrap();
+            heard(&mut queue);
+            assert!(queue.infos(at(2)).is_empty());
+            queue.finished(run, ended(None), at(3));
+            heard(&mut queue);
+            assert_eq!((queue.jobs.len(), queue.ids.len()), (0, 0));
+        }
+    }
+}
+
+#[test]
 fn a_hundred_thousand_timers_come_and_go() {
     const COUNT: u64 = 100_000;
     let mut queue = queue();
