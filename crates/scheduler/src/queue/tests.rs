@@ -21,6 +21,9 @@ const SECOND_US: u64 = 1_000_000;
 /// Where the wall clock stands when the monotonic one is at 0.
 const EPOCH_US: u64 = 1_700_000_000 * SECOND_US;
 
+/// How long a run may ignore that it was asked to stop.
+const STUCK_AFTER_US: u64 = 3_000;
+
 /// Io runs at a time.
 const IO_LIMIT: usize = 2;
 
@@ -58,7 +61,7 @@ fn limits() -> Limits {
         history: 100,
         history_age_us: u64::MAX,
         dead: 100,
-        stuck_after_us: SECOND_US,
+        stuck_after_us: STUCK_AFTER_US,
     }
 }
 
