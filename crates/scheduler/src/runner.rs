@@ -20,7 +20,7 @@ use crate::sleepers::Sleepers;
 use crate::store::{StoreError, Unattached};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::thread::JoinHandle;
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, hint};
 use crate::teller::Teller;
 use crate::{JobId, io, panic_text, timer, workers};
 
@@ -136,7 +136,7 @@ impl<E: Executor> Shared<E> {
             match self.state.try_lock() {
                 Ok(state) => return state,
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                Err(TryLockError::WouldBlock) => hint::spin_loop(),
             }
         }
         // No code of the program runs under this lock, except the drop of a task; if that panics, the change it was
