@@ -9,6 +9,7 @@ use crate::ids::JobId;
 use crate::job::Lane;
 use crate::runner::State;
 use crate::scheduler::Scheduler;
+use crate::sync::has_ended;
 use crate::sync::thread::{self, JoinHandle};
 
 /// What a drain found and left.
@@ -77,7 +78,7 @@ impl<E: Executor> Scheduler<E> {
 
         let (mut joined, mut left) = (0, mine.len());
         for thread in threads {
-            if all_ended || thread.is_finished() {
+            if all_ended || has_ended(&thread) {
                 // A worker catches what panics in it; were one to panic all the same, it has ended too.
                 let _ = thread.join();
                 joined += 1;

@@ -160,6 +160,8 @@ pub struct Event<E: Executor> {
     pub failures: u32,
     /// With `JOB_ERROR`: when the job is tried again.
     pub retry_at: Option<SystemTime>,
+    /// Whether a store keeps the job, so that it is written before this is told.
+    pub(crate) is_durable: bool,
 }
 
 impl<E: Executor> Event<E> {
@@ -178,6 +180,7 @@ impl<E: Executor> Event<E> {
             kept: true,
             failures: 0,
             retry_at: None,
+            is_durable: false,
         }
     }
 }
@@ -197,6 +200,7 @@ impl<E: Executor> Clone for Event<E> {
             kept: self.kept,
             failures: self.failures,
             retry_at: self.retry_at,
+            is_durable: self.is_durable,
         }
     }
 }

@@ -83,6 +83,8 @@ mod print;
 mod queue;
 mod runner;
 mod scheduler;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod sleepers;
 mod store;
 mod sync;

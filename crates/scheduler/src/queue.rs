@@ -168,15 +168,15 @@ impl<E: Executor> Queue<E> {
         jobs.filter(|(_, job)| !job.gone)
     }
 
-    /// A job goes: its pending runs will not start. It keeps its seat until its last event has been told, so that a job
-    /// that is added under its id meanwhile is told of after it.
+    /// A job goes: its pending runs will not start. It keeps its seat until its last run has ended and its last event has
+    /// been told, so that a job that is added under its id meanwhile is told of after it.
     fn part(&mut self, seat: Seat) {
         let job = &mut self.jobs[seat];
         self.agenda.disarm(job);
         self.agenda.step_out(job);
         self.ledger.touch(job);
         job.gone = true;
-        if job.mail.leave() {
+        if job.mail.leave() && job.seated_runs == 0 {
             self.vacate(seat);
         }
     }
@@ -201,7 +201,8 @@ impl<E: Executor> Queue<E> {
     pub(crate) fn give_back(&mut self, id: &JobId) -> Option<MadeJob<E>> {
         let seat = self.ids.get(id).copied()?;
         let job = &self.jobs[seat];
-        (job.gone && job.mail.is_idle()).then(|| MadeJob(self.vacate(seat)))
+        let is_over = job.gone && job.seated_runs == 0 && job.mail.is_idle();
+        is_over.then(|| MadeJob(self.vacate(seat)))
     }
 
     /// Asks runs to stop; answers how many were not asked before.

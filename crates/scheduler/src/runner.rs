@@ -1,7 +1,6 @@
 //! The one place where the state machine meets threads: its lock, and what is done after each change.
 
 use std::collections::VecDeque;
-use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
@@ -21,7 +20,7 @@ use crate::sleepers::Sleepers;
 use crate::store::{StoreError, Unattached};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::thread::JoinHandle;
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, hint};
 use crate::teller::Teller;
 use crate::{JobId, io, panic_text, timer, workers};
 
@@ -72,10 +71,10 @@ pub(crate) struct Deferred<E: Executor> {
 }
 
 impl<E: Executor> Deferred<E> {
-    /// Only tell this.
+    /// Tell this, and write the store first if that may not have been done.
     pub(crate) fn tell(letter: Letter<E>) -> Self {
         Self {
-            write: false,
+            write: letter.event.is_durable,
             letters: Some(letter).into_iter().chain(Vec::new()),
         }
     }

@@ -3,12 +3,26 @@
 
 #[cfg(not(shuttle))]
 pub(crate) use std::{
+    hint,
     sync::{Condvar, Mutex, MutexGuard, atomic},
-    thread,
+    thread, thread_local,
 };
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::{
+    hint,
     sync::{Condvar, Mutex, MutexGuard, atomic},
-    thread,
+    thread, thread_local,
 };
+
+/// Whether a thread has ended.
+#[cfg(not(shuttle))]
+pub(crate) fn has_ended(thread: &thread::JoinHandle<()>) -> bool {
+    thread.is_finished()
+}
+
+/// Whether a thread has ended: shuttle does not say.
+#[cfg(shuttle)]
+pub(crate) fn has_ended(_: &thread::JoinHandle<()>) -> bool {
+    false
+}

@@ -91,6 +91,11 @@ impl<E: Executor> Teller<E> {
             }
             let listeners = Arc::clone(&state.listeners);
             drop(state);
+            if next.is_durable {
+                // The thread on which it happened writes the store too, but this one may be faster. A store that failed
+                // is in the log, and written again later.
+                let _ = shared.write();
+            }
             listeners.tell(&next, &self.scheduler);
         }
     }

@@ -31,8 +31,8 @@ fn keep_time<E: Executor>(shared: &Arc<Shared<E>>) {
     let mut state = shared.lock();
     while !state.queue.is_closed() {
         let now = shared.now();
-        state.queue.fire_due(now);
-        if state.queue.has_effects() {
+        if state.queue.fire_due(now) {
+            // A job that runs once comes due without any effect, but a worker is to wake for it.
             let _ = shared.settle(state, now, By::Hurried);
             state = shared.lock();
             continue;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::executor::Executor;
 use crate::job::Lane;
 use crate::runner::{By, Shared};
+use crate::sync::hint;
 use crate::teller::Teller;
 
 /// What a worker takes, best first.
@@ -26,18 +27,22 @@ impl Kind {
     }
 }
 
-thread_local! {
+crate::sync::thread_local! {
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether this thread is a worker, where listeners may take their time.
 pub(crate) fn is_worker() -> bool {
-    IS_WORKER.get()
+    IS_WORKER.with(Cell::get)
 }
 
 /// How long a worker looks around before it sleeps, in turns of a spin loop: about as long as it takes to be woken, a few
 /// microseconds, so that a stream of short jobs wakes nobody and an idle worker costs nothing.
+#[cfg(not(shuttle))]
 const SPINS: u32 = 100;
+/// Every turn is a step to be tried in many orders.
+#[cfg(shuttle)]
+const SPINS: u32 = 1;
 
 /// How many turns are worth it here: with one core, none.
 pub(crate) fn spins() -> u32 {
@@ -49,7 +54,7 @@ pub(crate) fn spins() -> u32 {
 
 /// The body of a worker thread; returns when the scheduler has closed.
 pub(crate) fn work<E: Executor>(shared: &Arc<Shared<E>>, me: usize, kind: Kind) {
-    IS_WORKER.set(true);
+    IS_WORKER.with(|is_worker| is_worker.set(true));
     let mut teller = Teller::new(shared, &shared.lock());
     let (mut searches, mut has_searched) = (false, false);
     loop {
@@ -85,7 +90,7 @@ pub(crate) fn work<E: Executor>(shared: &Arc<Shared<E>>, me: usize, kind: Kind) 
                 if shared.news() != news {
                     break;
                 }
-                std::hint::spin_loop();
+                hint::spin_loop();
             }
             (searches, has_searched) = (true, true);
             continue;

@@ -58,6 +58,7 @@ impl<E: Executor> NewJob<E> {
             retry_alarm: None,
             cron: None,
             running: 0,
+            seated_runs: 0,
             mail: Arc::default(),
             spec: self.spec,
         });
@@ -175,14 +176,16 @@ impl<E: Executor> Queue<E> {
         };
         let mut seat = self.jobs.vacant_key();
         if let Some(before) = self.ids.insert(job.spec.id.clone(), seat) {
-            // Something is still being told of the one before, in whose mailbox the events of this one line up.
-            job.mail = Arc::clone(&self.jobs.remove(before).mail);
+            // Something is still to be told of the one before, in whose mailbox the events of this one line up.
+            let before = self.jobs.remove(before);
+            (job.mail, job.seated_runs) = (Arc::clone(&before.mail), before.seated_runs);
             job.mail.take_over();
+            // The seat that was left last is given first: runs of the one before find their mailbox there.
             seat = self.jobs.vacant_key();
             self.ids.insert(job.spec.id.clone(), seat);
         }
         self.post.about(&job, EventCode::JobAdded, now);
-        self.ledger.touch(&job);
+        self.ledger.pause(&job);
         if !job.paused {
             self.agenda.arm(seat, &mut job);
             self.agenda.line_up(seat, &mut job);
@@ -201,13 +204,15 @@ impl<E: Executor> Queue<E> {
             max_instances: spec.max_instances.max(1),
             ..spec
         };
+        // One that is no longer durable leaves the store.
+        self.ledger.touch(job);
         job.stored = new.stored;
         // Its jitter may be new, and with it who watches for its next time.
         if !job.paused {
             self.agenda.arm(seat, job);
         }
         self.agenda.line_up(seat, job);
-        self.ledger.touch(job);
+        self.ledger.pause(job);
         let job = &self.jobs[seat];
         self.post.about(job, EventCode::JobModified, now);
     }

@@ -47,14 +47,14 @@ impl<E: Executor> DeadList<E> {
     }
 
     /// Puts one at the end, in the place of one of the same id; answers the oldest if there are too many.
-    fn push(&mut self, dead: Dead<E>) -> Option<JobId> {
+    fn push(&mut self, dead: Dead<E>) -> Option<DeadJob> {
         if let Some(old) = self.position(&dead.info.id) {
             self.entries.remove(old);
         }
         self.entries.push_back(dead);
         let surplus = self.entries.len() > self.limit;
         let oldest = surplus.then(|| self.entries.pop_front())??;
-        Some(oldest.info.id)
+        Some(oldest.info)
     }
 
     pub(super) fn list(&self) -> Vec<DeadJob> {
@@ -91,9 +91,17 @@ impl<E: Executor> Queue<E> {
             kept,
             ..job.event(EventCode::JobDead, now)
         });
-        self.ledger.touch_dead(job);
-        if let Some(oldest) = self.dead.push(dead) {
-            self.ledger.forget_dead(oldest);
+        let was_durable = self
+            .dead
+            .get(&job.spec.id)
+            .is_some_and(|old| old.job.is_some());
+        if job.stored.is_some() || was_durable {
+            self.ledger.touch_dead(job.spec.id.clone());
+        }
+        if let Some(oldest) = self.dead.push(dead)
+            && oldest.job.is_some()
+        {
+            self.ledger.touch_dead(oldest.id);
         }
     }
 
@@ -109,7 +117,7 @@ impl<E: Executor> Queue<E> {
         };
         let oldest = self.dead.push(Dead { info, revival });
         if let Some(oldest) = oldest {
-            self.ledger.forget_dead(oldest);
+            self.ledger.touch_dead(oldest.id);
         }
     }
 
@@ -153,7 +161,7 @@ impl<E: Executor> Queue<E> {
             self.add(new.make(now)?, now)?;
         }
         self.dead.entries.remove(at);
-        self.ledger.forget_dead(id.clone());
+        self.ledger.touch_dead(id.clone());
         Ok(self.look_up(id, now)?)
     }
 
@@ -162,7 +170,7 @@ impl<E: Executor> Queue<E> {
         let at = self.dead.position(id);
         let dead = at.and_then(|at| self.dead.entries.remove(at));
         let dead = dead.ok_or_else(|| JobLookupError { id: id.clone() })?;
-        self.ledger.forget_dead(id.clone());
+        self.ledger.touch_dead(id.clone());
         Ok(dead.info)
     }
 }

@@ -49,33 +49,27 @@ impl Ledger {
         }
     }
 
-    pub(super) fn touch_dead<E: Executor>(&mut self, job: &Job<E>) {
-        if job.stored.is_some() {
-            self.forget_dead(job.spec.id.clone());
-        }
-    }
-
-    pub(super) fn forget_dead(&mut self, id: JobId) {
+    /// The dead list is not what it was.
+    pub(super) fn touch_dead(&mut self, id: JobId) {
         if self.keeps {
             self.dead.insert(id);
             self.news = true;
         }
     }
 
-    /// An id was paused or resumed.
+    /// A job was paused or resumed, or came under an id that is. The pause of a durable job is kept with the job, that of
+    /// another by its id.
     pub(super) fn pause<E: Executor>(&mut self, job: &Job<E>) {
-        if job.stored.is_some() {
-            self.touch(job);
-        } else if self.keeps {
+        self.touch(job);
+        let by_id = self.keeps && job.paused && job.stored.is_none();
+        if by_id != self.is_paused(&job.spec.id) {
             let id = job.spec.id.clone();
-            let changed = match job.paused {
+            match by_id {
                 true => self.paused.insert(id.clone()),
                 false => self.paused.remove(&id),
             };
-            if changed {
-                self.pauses.insert(id);
-                self.news = true;
-            }
+            self.pauses.insert(id);
+            self.news = true;
         }
     }
 
@@ -207,8 +201,8 @@ impl<E: Executor> Queue<E> {
             })
             .collect();
         changes.extend(dead.map(|id| match self.dead.get(&id) {
-            Some(dead) => StoreChange::PutDead(Box::new(dead.clone())),
-            None => StoreChange::DeleteDead(id),
+            Some(dead) if dead.job.is_some() => StoreChange::PutDead(Box::new(dead.clone())),
+            _ => StoreChange::DeleteDead(id),
         }));
         changes.extend(pauses.map(|id| match self.ledger.paused.contains(&id) {
             true => StoreChange::PutPause(id),
@@ -296,6 +290,7 @@ impl<E: Executor> Queue<E> {
             retry_alarm: None,
             cron: None,
             running: 0,
+            seated_runs: 0,
             mail: Arc::default(),
             spec,
         });

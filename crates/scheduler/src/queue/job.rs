@@ -44,6 +44,8 @@ pub(super) struct Job<E: Executor> {
     pub(super) cron: Option<u64>,
     /// How many runs go on.
     pub(super) running: u32,
+    /// How many runs have this seat, also those of jobs that had it before: their ends are told in this mailbox.
+    pub(super) seated_runs: u32,
     /// Where its events wait for their listeners.
     pub(super) mail: Arc<Mailbox<E>>,
 }
@@ -107,6 +109,7 @@ impl<E: Executor> Job<E> {
             name: self.spec.name.clone(),
             kept: code != EventCode::JobRemoved,
             failures: self.failures,
+            is_durable: self.stored.is_some(),
             ..Event::new(
                 code,
                 self.spec.id.clone(),
@@ -131,6 +134,8 @@ pub(super) struct Run<E: Executor> {
     pub(super) scheduled_us: u64,
     pub(super) started: Now,
     pub(super) attempt: u32,
+    /// Whether a store keeps its job.
+    pub(super) is_durable: bool,
     /// Set before its token is: what counts when it ends.
     pub(super) stopped: Option<Stop>,
     pub(super) watch: Option<WatchKey>,

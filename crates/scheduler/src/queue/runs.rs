@@ -25,18 +25,21 @@ pub(crate) struct Ended<E: Executor> {
 }
 
 impl<E: Executor> Queue<E> {
-    /// Lets every alarm ring whose time has come.
-    pub(crate) fn fire_due(&mut self, now: Now) {
+    /// Lets every alarm ring whose time has come. Answers whether one has: something may be startable then.
+    pub(crate) fn fire_due(&mut self, now: Now) -> bool {
+        let mut has_rung = false;
         while let Some(watch) = self.agenda.pop_watch(now) {
+            has_rung = true;
             match watch {
                 Watch::Run(run) => self.overdue(run, now),
                 Watch::Store => self.ledger.try_again(),
             }
         }
         if self.paused || self.closed {
-            return;
+            return has_rung;
         }
         while let Some(alarm) = self.agenda.pop_due(now) {
+            has_rung = true;
             match alarm {
                 Alarm::Next(seat) => {
                     if let Some(job) = self.jobs.get_mut(seat) {
@@ -47,6 +50,7 @@ impl<E: Executor> Queue<E> {
                 Alarm::Retry(seat) => self.try_again(seat),
             }
         }
+        has_rung
     }
 
     /// tokio-cron-scheduler says that a time of this job has come. Ticks of an arm that is no longer wanted, or that
@@ -153,6 +157,7 @@ impl<E: Executor> Queue<E> {
         let run_id = self.run_ids.next(now.wall_us / 1_000);
         let context = RunContext::new(job.spec.id.clone(), run_id);
         job.running += 1;
+        job.seated_runs += 1;
         self.agenda.line_up(seat, job);
         let run = Run {
             seat,
@@ -166,6 +171,7 @@ impl<E: Executor> Queue<E> {
             scheduled_us: due.wall_us(now),
             started: now,
             attempt: job.failures + 1,
+            is_durable: job.stored.is_some(),
             stopped: None,
             watch: None,
         };
@@ -234,11 +240,15 @@ impl<E: Executor> Queue<E> {
             ..run.event(code, now)
         };
         let seat = run.seat;
+        self.jobs[seat].seated_runs -= 1;
         let sits = |job: &&mut Box<Job<E>>| job.number == run.job_number && !job.gone;
         let Some(job) = self.jobs.get_mut(seat).filter(sits) else {
             // The run of a job that is gone, or whose place another has taken.
             event.kept = self.seat(&event.job_id).is_ok();
-            return self.post.send(code, &run.mail, || event);
+            let id = event.job_id.clone();
+            self.post.send(code, &run.mail, || event);
+            let _ = self.give_back(&id);
+            return;
         };
         job.running -= 1;
         let mut dead = false;
@@ -276,6 +286,7 @@ impl<E: Executor> Run<E> {
             name: self.name.clone(),
             run_id: Some(self.context.run_id()),
             failures: self.attempt - 1,
+            is_durable: self.is_durable,
             ..Event::new(
                 code,
                 self.context.job_id().clone(),

@@ -1,6 +1,7 @@
 //! Tests of the state machine: time is a number, and nothing waits.
 
 mod agreement;
+mod durable;
 mod model;
 
 use std::sync::Arc;
@@ -8,11 +9,20 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::system_time;
+use crate::error::AddError;
+use crate::executor::{JobError, RunContext};
 use crate::info::JobState;
+use crate::job::{Added, JobSpec};
+use crate::mailbox::Next;
+use crate::store::StoredTask;
+use crate::trigger::{Schedule, Trigger};
 
 const SECOND_US: u64 = 1_000_000;
 /// Where the wall clock stands when the monotonic one is at 0.
 const EPOCH_US: u64 = 1_700_000_000 * SECOND_US;
+
+/// How long a run may ignore that it was asked to stop.
+const STUCK_AFTER_US: u64 = 3_000;
 
 /// Io runs at a time.
 const IO_LIMIT: usize = 2;
@@ -24,44 +34,106 @@ fn at(mono_us: u64) -> Now {
     }
 }
 
-fn queue() -> Queue<u32> {
-    Queue::new(
-        Limits {
-            pending: [100; 3],
-            io: IO_LIMIT,
-            history: 100,
-        },
-        1,
-    )
+/// Tasks are numbers, and nobody runs them: the queue is driven by hand.
+struct Numbers;
+
+impl Executor for Numbers {
+    type Task = u32;
+    type Output = u32;
+
+    fn run(&self, _: &u32, _: &RunContext) -> Result<u32, JobError> {
+        Err("driven by hand".into())
+    }
 }
 
-fn add(queue: &mut Queue<u32>, spec: JobSpec<u32>, now: Now) -> Added {
+/// The number as data.
+fn stored(task: u32) -> Box<StoredTask> {
+    Box::new(StoredTask {
+        kind: "number".into(),
+        args: task.into(),
+    })
+}
+
+fn limits() -> Limits {
+    Limits {
+        pending: [100; 3],
+        io: IO_LIMIT,
+        history: 100,
+        history_age_us: u64::MAX,
+        dead: 100,
+        stuck_after_us: STUCK_AFTER_US,
+    }
+}
+
+fn queue() -> Queue<Numbers> {
+    let mut queue = Queue::new(limits(), 1);
+    queue.want(EventMask::ALL);
+    queue
+}
+
+/// What is asked for, checked; durable as the spec says.
+fn checked(spec: JobSpec<u32>, now: Now) -> NewJob<Numbers> {
     let schedule = Schedule::check(&spec.trigger, now.wall_us).unwrap();
-    queue.add(spec, schedule, now).unwrap()
+    let stored = spec.durable.then(|| stored(*spec.task));
+    NewJob {
+        spec,
+        schedule,
+        stored,
+        anchor_us: now.wall_us,
+    }
+}
+
+fn add(queue: &mut Queue<Numbers>, spec: JobSpec<u32>, now: Now) -> Added {
+    let made = checked(spec, now).make(now);
+    made.and_then(|job| queue.add(job, now)).unwrap()
 }
 
 fn spec(id: &str) -> JobSpec<u32> {
     JobSpec::new(id, "test", 0u32)
 }
 
+/// How a body ended that nobody had stopped.
+fn ended(error: Option<&str>) -> Ended<Numbers> {
+    Ended {
+        output: error.is_none().then(|| Arc::new(0)),
+        error: error.map(str::to_owned),
+        token_cancelled: false,
+    }
+}
+
+/// What the listeners hear, in this order; they answer at once.
+fn told(queue: &mut Queue<Numbers>, letters: Letters<Numbers>) -> Vec<Event<Numbers>> {
+    let mut told = Vec::new();
+    for Letter { event, mailbox } in letters {
+        let id = event.job_id.clone();
+        told.push(event);
+        loop {
+            match mailbox.next() {
+                Next::Tell(event) => told.push(event),
+                Next::Nothing => break,
+                Next::GiveBack => break drop(queue.give_back(&id)),
+            }
+        }
+    }
+    told
+}
+
+/// What the listeners hear of all that has happened.
+fn heard(queue: &mut Queue<Numbers>) -> Vec<Event<Numbers>> {
+    let effects = queue.take_effects();
+    told(queue, effects.letters)
+}
+
 fn every(seconds: u64) -> Trigger {
     Trigger::every(Duration::from_secs(seconds))
 }
 
-fn codes(queue: &mut Queue<u32>) -> Vec<EventCode> {
-    queue
-        .take_effects()
-        .notes
-        .into_iter()
-        .map(|note| note.code)
-        .collect()
-}
-
 /// Starts and ends the best prompt run; answers when it was due.
-fn run_one(queue: &mut Queue<u32>, now: Now) -> Option<u64> {
+fn run_one(queue: &mut Queue<Numbers>, now: Now) -> Option<u64> {
     let started = queue.take(&[Lane::Prompt], now)?;
-    queue.finished(started.run, None, false, now);
-    Some(queue.history().last().unwrap().scheduled_at)
+    queue.finished(started.run, ended(None), now);
+    heard(queue);
+    Some(queue.history(now).last().unwrap().scheduled_at)
 }
 
 #[test]
@@ -260,15 +332,11 @@ fn a_job_whose_calendar_ends_is_over_with_its_last_run() {
     assert_eq!(queue.take_effects().cron, [CronCommand::Disarm { arm }]);
     assert!(run_one(&mut queue, at(10 * SECOND_US)).is_some());
     assert!(queue.infos(at(10 * SECOND_US)).is_empty());
-    let gone = Schedule::check(&Trigger::cron("30 13 22 14 11 * 2023"), EPOCH_US).unwrap();
-    let refused = queue.add(
-        spec("a").trigger(Trigger::cron("30 13 22 14 11 * 2023")),
-        gone,
-        at(20 * SECOND_US),
-    );
+    let gone = spec("a").trigger(Trigger::cron("30 13 22 14 11 * 2023"));
+    let refused = checked(gone, at(0)).make(at(20 * SECOND_US)).err();
     assert!(matches!(
         refused,
-        Err(AddError::BadTrigger {
+        Some(AddError::BadTrigger {
             field: "expression",
             ..
         })
@@ -298,13 +366,11 @@ fn a_missed_run_tells_whether_the_job_goes_on() {
         at(0),
     );
     queue.fire_due(at(SECOND_US));
-    codes(&mut queue);
+    heard(&mut queue);
     assert!(queue.take(&[Lane::Prompt], at(3 * SECOND_US)).is_none());
-    let kept: Vec<_> = queue
-        .take_effects()
-        .notes
+    let kept: Vec<_> = heard(&mut queue)
         .into_iter()
-        .map(|note| (note.code, note.job_id, note.kept))
+        .map(|event| (event.code, event.job_id, event.kept))
         .collect();
     assert_eq!(
         kept,
@@ -335,6 +401,43 @@ fn the_longest_interval_is_never_and_not_an_overflow() {
     );
     queue.fire_due(at(1_000_000 * SECOND_US));
     assert_eq!(queue.pending(Lane::Prompt), 0);
+}
+
+#[test]
+fn the_end_of_a_removed_run_is_heard_in_its_turn_among_the_events_of_the_next_job_of_its_id() {
+    let mut queue = queue();
+    add(&mut queue, spec("a"), at(0));
+    let run = queue.take(&[Lane::Prompt], at(1)).unwrap().run;
+    queue.remove(&"a".into(), at(2)).unwrap();
+    heard(&mut queue);
+    add(&mut queue, spec("a"), at(3));
+    let added = queue.take_effects().letters;
+    queue.finished(run, ended(None), at(4));
+    assert!(!queue.has_letters(), "somebody else is telling");
+    let codes: Vec<_> = told(&mut queue, added)
+        .into_iter()
+        .map(|event| (event.code, event.kept))
+        .collect();
+    use EventCode::{JobAdded, JobCancelled};
+    assert_eq!(codes, [(JobAdded, true), (JobCancelled, true)]);
+}
+
+#[test]
+fn a_seat_is_free_again_when_the_last_run_of_its_job_has_ended_and_been_told() {
+    for wanted in [EventMask::NONE, EventMask::ALL] {
+        let mut queue = queue();
+        queue.want(wanted);
+        for _ in 0..3 {
+            add(&mut queue, spec("a"), at(0));
+            let run = queue.take(&[Lane::Prompt], at(1)).unwrap().run;
+            queue.remove(&"a".into(), at(2)).unwrap();
+            heard(&mut queue);
+            assert!(queue.infos(at(2)).is_empty());
+            queue.finished(run, ended(None), at(3));
+            heard(&mut queue);
+            assert_eq!((queue.jobs.len(), queue.ids.len()), (0, 0));
+        }
+    }
 }
 
 #[test]

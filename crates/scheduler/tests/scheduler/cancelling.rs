@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jbc_scheduler::{
-    Added, ConflictPolicy, EventCode, EventMask, JobLookupError, JobState, Lane, Trigger,
+    Added, ChangeError, ConflictPolicy, EventCode, EventMask, JobLookupError, JobState, Lane,
+    Trigger,
 };
 
 use crate::harness::{Gate, Watch, endless, gated, job, start};
@@ -24,9 +25,9 @@ fn a_removed_running_job_stops_and_its_output_is_kept() {
     assert!(!ended.kept);
     assert_eq!(
         scheduler.remove_job(&"mining".into()),
-        Err(JobLookupError {
+        Err(ChangeError::NotFound(JobLookupError {
             id: "mining".into()
-        })
+        }))
     );
 }
 
@@ -187,7 +188,7 @@ fn removing_every_job_stops_what_runs_and_drops_what_waits() {
     scheduler
         .add_job(job("c", |_| Ok(0)).trigger(Trigger::every(Duration::from_secs(60))))
         .unwrap();
-    assert_eq!(scheduler.remove_all_jobs(), 3);
+    assert_eq!(scheduler.remove_all_jobs(), Ok(3));
     watch.wait(EventCode::JobCancelled, "a");
     for id in ["a", "b", "c"] {
         watch.wait(EventCode::JobRemoved, id);

@@ -1,12 +1,12 @@
 //! The end of a scheduler.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jbc_scheduler::{AddError, EventCode, EventMask, Trigger};
+use jbc_scheduler::{AddError, ConflictPolicy, EventCode, EventMask, Trigger};
 
-use crate::harness::{DEADLINE, Gate, Watch, builder, endless, gated, io_job, job, start};
+use crate::harness::{DEADLINE, Gate, Sched, Watch, builder, endless, gated, io_job, job, start};
 
 #[test]
 fn a_drain_under_load_stops_everything_and_joins_every_thread() {
@@ -128,5 +128,45 @@ fn dropping_the_last_handle_stops_what_runs() {
     drop(scheduler);
     assert_eq!(other.get_jobs().len(), 1);
     drop(other);
+    watch.wait(EventCode::JobCancelled, "mining");
+}
+
+#[test]
+fn a_gentle_drain_lets_runs_finish() {
+    let scheduler = start(1, 1);
+    let inside = Arc::new(OnceLock::new());
+    assert!(inside.set(scheduler.clone()).is_ok());
+    let handle = Arc::clone(&inside);
+    let gate = Gate::closed();
+    let begun = Arc::clone(&gate);
+    // Goes on until the drain has begun.
+    let body = move |ctx: &jbc_scheduler::RunContext| {
+        begun.pass();
+        let probe = || job("probe", |_| Ok(0)).conflict(ConflictPolicy::Replace);
+        let scheduler: &Sched = handle.get().unwrap();
+        while scheduler.add_job(probe()) != Err(AddError::ShuttingDown) {
+            std::thread::yield_now();
+        }
+        Ok(u32::from(ctx.cancel().is_cancelled()))
+    };
+    let mut watch = Watch::on(&scheduler, EventMask::JOB_ENDED);
+    scheduler.add_job(job("last", body)).unwrap();
+    gate.open();
+    gate.wait_for(1);
+    let report = scheduler.drain_gently(DEADLINE, DEADLINE);
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.finished, report.cancelled), (1, 0), "{report:?}");
+    assert_eq!(watch.wait(EventCode::JobExecuted, "last").output, Some(0));
+}
+
+#[test]
+fn a_gentle_drain_stops_who_does_not_finish_in_time() {
+    let scheduler = start(1, 1);
+    let mut watch = Watch::on(&scheduler, EventMask::JOB_SUBMITTED | EventMask::JOB_ENDED);
+    scheduler.add_job(endless("mining")).unwrap();
+    watch.wait(EventCode::JobSubmitted, "mining");
+    let report = scheduler.drain_gently(Duration::from_millis(5), DEADLINE);
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.finished, report.cancelled), (0, 1), "{report:?}");
     watch.wait(EventCode::JobCancelled, "mining");
 }

@@ -1,13 +1,14 @@
-//! An executor of closures, and ways to wait for what happens.
+//! An executor of closures, a disk that fails when it is told to, and ways to wait for what happens.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use jbc_scheduler::{
-    BoxFuture, Builder, Event, EventCode, EventMask, Executor, JobError, JobId, JobSpec, Lane,
-    RunContext, Scheduler,
+    BoxFuture, Builder, Event, EventCode, EventMask, Executor, JobError, JobId, JobSpec, JobStore,
+    Lane, MemoryStore, RunContext, Scheduler, StoreChange, StoreError, Stored, StoredTask,
 };
 use uuid::Uuid;
 
@@ -21,9 +22,28 @@ type IoBody = dyn Fn(RunContext) -> BoxFuture<'static, Answer> + Send + Sync;
 pub(crate) enum Task {
     Work(Box<Body>),
     Io(Box<IoBody>),
+    /// One that the executor knows by name, and a store can keep.
+    Named(String),
 }
 
-pub(crate) struct Closures;
+/// Runs closures; those with a name outlive the process.
+#[derive(Default)]
+pub(crate) struct Closures(BTreeMap<&'static str, Box<Body>>);
+
+impl Closures {
+    pub(crate) fn knowing(
+        mut self,
+        name: &'static str,
+        body: impl Fn(&RunContext) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        self.0.insert(name, Box::new(body));
+        self
+    }
+
+    pub(crate) fn builder(self) -> Builder<Self> {
+        Scheduler::builder(Arc::new(self)).workers(1, 1)
+    }
+}
 
 pub(crate) type Sched = Scheduler<Closures>;
 
@@ -34,6 +54,10 @@ impl Executor for Closures {
     fn run(&self, task: &Task, ctx: &RunContext) -> Answer {
         match task {
             Task::Work(body) => body(ctx),
+            Task::Named(name) => match self.0.get(&**name) {
+                Some(body) => body(ctx),
+                None => Err(format!("{name} is unknown").into()),
+            },
             Task::Io(_) => Err("an io task on a worker".into()),
         }
     }
@@ -41,13 +65,97 @@ impl Executor for Closures {
     fn run_io(self: Arc<Self>, task: Arc<Task>, ctx: RunContext) -> BoxFuture<'static, Answer> {
         match &*task {
             Task::Io(body) => body(ctx),
-            Task::Work(_) => Box::pin(async { Err("a work task on tokio".into()) }),
+            _ => Box::pin(async { Err("a work task on tokio".into()) }),
+        }
+    }
+
+    fn store(&self, task: &Task) -> Option<StoredTask> {
+        let Task::Named(name) = task else { return None };
+        Some(StoredTask {
+            kind: name.clone().into(),
+            args: ().into(),
+        })
+    }
+
+    fn restore(&self, task: &StoredTask) -> Result<Task, JobError> {
+        match self.0.contains_key(&*task.kind) {
+            true => Ok(Task::Named(task.kind.to_string())),
+            false => Err(format!("{} is unknown", task.kind).into()),
         }
     }
 }
 
+/// A durable bulk job of this name.
+pub(crate) fn durable(id: impl Into<JobId>, name: &str) -> JobSpec<Task> {
+    JobSpec::new(id, "test", Task::Named(name.to_owned()))
+        .lane(Lane::Bulk)
+        .durable()
+}
+
+/// A store in memory that can be told to fail. Clones share their contents.
+#[derive(Clone, Default)]
+pub(crate) struct Disk(Arc<DiskState>);
+
+#[derive(Default)]
+struct DiskState {
+    contents: MemoryStore,
+    fails: AtomicBool,
+    writes: Mutex<u64>,
+    written: Condvar,
+}
+
+impl Disk {
+    pub(crate) fn fails(&self, fails: bool) {
+        self.0.fails.store(fails, Ordering::SeqCst);
+    }
+
+    pub(crate) fn contents(&self) -> Stored {
+        self.0.contents.load().unwrap()
+    }
+
+    /// Waits until what is written is so.
+    pub(crate) fn wait_until(&self, is_so: impl Fn(&Stored) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut writes = self.0.writes.lock().unwrap();
+        while !is_so(&self.contents()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "never written: {:?}", self.contents());
+            writes = self.0.written.wait_timeout(writes, left).unwrap().0;
+        }
+    }
+}
+
+impl JobStore for Disk {
+    fn name(&self) -> &str {
+        "disk"
+    }
+
+    fn load(&self) -> Result<Stored, StoreError> {
+        self.0.contents.load()
+    }
+
+    fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        if self.0.fails.load(Ordering::SeqCst) {
+            return Err(broken("write"));
+        }
+        self.0.contents.apply(changes)?;
+        *self.0.writes.lock().unwrap() += 1;
+        self.0.written.notify_all();
+        Ok(())
+    }
+}
+
+/// What a store says that fails.
+pub(crate) fn broken(action: &'static str) -> StoreError {
+    StoreError {
+        store: "disk".to_owned(),
+        action,
+        reason: "no room".to_owned(),
+    }
+}
+
 pub(crate) fn builder() -> Builder<Closures> {
-    Scheduler::builder(Arc::new(Closures))
+    Scheduler::builder(Arc::new(Closures::default()))
 }
 
 pub(crate) fn start(bulk: usize, prompt: usize) -> Sched {
@@ -92,6 +200,9 @@ pub(crate) struct Seen {
     pub(crate) output: Option<u32>,
     pub(crate) error: Option<String>,
     pub(crate) kept: bool,
+    pub(crate) elapsed: Option<Duration>,
+    pub(crate) failures: u32,
+    pub(crate) is_retried: bool,
 }
 
 impl From<&Event<Closures>> for Seen {
@@ -103,6 +214,9 @@ impl From<&Event<Closures>> for Seen {
             output: event.output.as_deref().copied(),
             error: event.error.clone(),
             kept: event.kept,
+            elapsed: event.elapsed,
+            failures: event.failures,
+            is_retried: event.retry_at.is_some(),
         }
     }
 }
@@ -115,16 +229,35 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn on(scheduler: &Sched, mask: EventMask) -> Self {
+        let (watch, hear) = Self::new();
+        scheduler.add_listener(mask, hear);
+        watch
+    }
+
+    /// One that misses nothing from the start on.
+    pub(crate) fn built_in(
+        builder: Builder<Closures>,
+        mask: EventMask,
+    ) -> (Self, Builder<Closures>) {
+        let (watch, hear) = Self::new();
+        (watch, builder.listener(mask, hear))
+    }
+
+    fn new() -> (
+        Self,
+        impl Fn(&Event<Closures>, &Sched) + Send + Sync + 'static,
+    ) {
         let (sender, receiver) = channel();
         let sender = Mutex::new(sender);
-        scheduler.add_listener(mask, move |event, _| {
-            // The test may have ended.
-            let _ = sender.lock().unwrap().send(Seen::from(event));
-        });
-        Self {
+        let watch = Self {
             receiver,
             unread: VecDeque::new(),
-        }
+        };
+        // The test may have ended.
+        let hear = move |event: &Event<Closures>, _: &Sched| {
+            let _ = sender.lock().unwrap().send(Seen::from(event));
+        };
+        (watch, hear)
     }
 
     /// The next event, whatever it is.

@@ -48,16 +48,20 @@ fn listeners_of_the_whole_scheduler_hear_of_pauses_and_the_end() {
     scheduler.pause();
     scheduler.pause();
     scheduler.resume();
-    scheduler.remove_all_jobs();
+    scheduler.remove_all_jobs().unwrap();
     assert!(scheduler.drain(DEADLINE).is_clean());
-    use EventCode::{AllJobsRemoved, SchedulerPaused, SchedulerResumed, SchedulerShutdown};
+    use EventCode::{
+        AllJobsRemoved, ExecutorRemoved, SchedulerPaused, SchedulerResumed, SchedulerShutdown,
+    };
     assert_eq!(
         *heard.lock().unwrap(),
         [
             SchedulerPaused,
             SchedulerResumed,
             AllJobsRemoved,
-            SchedulerShutdown
+            SchedulerShutdown,
+            ExecutorRemoved,
+            ExecutorRemoved
         ]
     );
 }

@@ -3,12 +3,17 @@
 mod cancelling;
 mod changes;
 mod draining;
+mod durable;
+mod failing;
 // As tests, so that the lint on `unwrap` knows them as such.
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod io;
+#[cfg(all(test, feature = "redb"))]
+mod killing;
 mod lanes;
+mod limits;
 mod listening;
 mod running;
 mod timing;

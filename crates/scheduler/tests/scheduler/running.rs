@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jbc_scheduler::{
     AddError, Added, ConflictPolicy, EventCode, EventMask, JobId, JobInfo, Lane, RunOutcome,
-    RunRecord,
+    RunRecord, Trigger,
 };
 
 use crate::harness::{Gate, Watch, builder, endless, gated, job, start};
@@ -61,11 +61,14 @@ fn a_listener_can_add_its_own_id_again_and_a_second_add_of_it_conflicts() {
     }
 }
 
+/// At once: as many as the issue asks for.
+const JOBS: usize = 100_000;
+
 #[test]
-fn ten_thousand_jobs_at_once_are_each_run_once_and_none_is_lost() {
+fn a_hundred_thousand_jobs_at_once_are_each_run_once_and_none_is_lost() {
     let scheduler = builder()
         .workers(3, 1)
-        .max_pending(Lane::Bulk, 10_000)
+        .max_pending(Lane::Bulk, JOBS)
         .history(0)
         .start()
         .unwrap();
@@ -75,11 +78,11 @@ fn ten_thousand_jobs_at_once_are_each_run_once_and_none_is_lost() {
     let done = Arc::clone(&all);
     scheduler.add_listener(EventMask::JOB_ENDED, move |event, _| {
         assert_eq!(event.code, EventCode::JobExecuted);
-        if counted.fetch_add(1, Ordering::SeqCst) + 1 == 10_000 {
+        if counted.fetch_add(1, Ordering::SeqCst) + 1 == JOBS {
             done.open();
         }
     });
-    for n in 0..10_000 {
+    for n in 0..JOBS {
         let runs = Arc::clone(&runs);
         let body = move |ctx: &jbc_scheduler::RunContext| {
             *runs
@@ -99,26 +102,33 @@ fn ten_thousand_jobs_at_once_are_each_run_once_and_none_is_lost() {
     }
     all.pass();
     let runs = runs.lock().unwrap();
-    assert_eq!(runs.len(), 10_000);
+    assert_eq!(runs.len(), JOBS);
     assert!(runs.values().all(|count| *count == 1));
     assert_eq!(scheduler.get_jobs(), []);
 }
 
 #[test]
 fn bodies_over_600_ms_lose_no_event() {
+    let long = Duration::from_millis(650);
     let scheduler = start(3, 1);
+    let gate = Gate::closed();
     let mut watch = Watch::on(&scheduler, EventMask::JOB_SUBMITTED | EventMask::JOB_ENDED);
     for id in ["a", "b", "c"] {
-        let body = |_: &jbc_scheduler::RunContext| {
-            std::thread::sleep(Duration::from_millis(650));
-            Ok(0)
-        };
-        scheduler.add_job(job(id, body)).unwrap();
+        scheduler.add_job(gated(id, &gate)).unwrap();
     }
+    gate.wait_for(3);
+    let opener = Arc::clone(&gate);
+    let open = job("open", move |_| {
+        opener.open();
+        Ok(0)
+    });
+    let open = open.lane(Lane::Prompt).trigger(Trigger::After(long));
+    scheduler.add_job(open).unwrap();
     for id in ["a", "b", "c"] {
         let submitted = watch.wait(EventCode::JobSubmitted, id);
         let executed = watch.wait(EventCode::JobExecuted, id);
         assert_eq!(submitted.run_id, executed.run_id);
+        assert!(executed.elapsed >= Some(long), "{executed:?}");
     }
 }
 

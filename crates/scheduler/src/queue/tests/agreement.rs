@@ -1,16 +1,16 @@
-//! The queue against the naive model: what both say and do must be the same after every step; and whoever sleeps must
-//! have been woken.
+//! The queue against the naive model: what both say and do must be the same after every step; and the timer thread must
+//! look in time.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::model::{Added, Model, When, name};
-use super::{at, queue};
+use super::model::{Added, Again, Model, When, name};
+use super::{Numbers, at, checked, ended, queue, told};
 use crate::clock::Now;
 use crate::event::EventCode::JobModified;
 use crate::ids::JobId;
-use crate::job::{ConflictPolicy, JobSpec, Lane, Modification};
+use crate::job::{ConflictPolicy, JobSpec, Lane, Modification, Retry};
 use crate::queue::Queue;
 use crate::trigger::Schedule;
 
@@ -31,6 +31,8 @@ enum Step {
     Fire,
     Take(usize),
     Finish { nth: usize, failed: bool },
+    Requeue(u8),
+    Forget(u8),
     PauseAll,
     ResumeAll,
 }
@@ -52,11 +54,23 @@ fn added() -> impl Strategy<Value = Added> {
         1 => Just(ConflictPolicy::Exception),
         2 => Just(ConflictPolicy::Replace),
         1 => Just(ConflictPolicy::DoNothing),
+        2 => Just(ConflictPolicy::Refresh),
     ];
+    let millis = |range: std::ops::Range<u64>| range.prop_map(|ms| ms * 1_000);
+    let again = (0u32..5, millis(0..4), millis(0..10));
+    let again = again.prop_map(|(attempts, wait, longest)| Again {
+        attempts,
+        wait,
+        longest,
+    });
+    let failing = (
+        proptest::option::of(again),
+        proptest::option::weighted(0.3, millis(0..6)),
+    );
     let grace = proptest::option::weighted(0.3, (0u64..4).prop_map(|ms| ms * 1_000));
     let numbers = (0u8..5, 0usize..3, -1i32..2, 1u32..3);
-    (numbers, when(), conflict, grace, any::<bool>()).prop_map(
-        |((id, lane, priority, max_instances), when, conflict, grace, coalesce)| Added {
+    (numbers, when(), conflict, grace, any::<bool>(), failing).prop_map(
+        |((id, lane, priority, max_instances), when, conflict, grace, coalesce, failing)| Added {
             id,
             lane: LANES[lane],
             priority,
@@ -65,6 +79,8 @@ fn added() -> impl Strategy<Value = Added> {
             grace,
             coalesce,
             max_instances,
+            retry: failing.0,
+            timeout: failing.1,
         },
     )
 }
@@ -80,7 +96,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => id.clone().prop_map(Step::CancelRun),
         1 => (id.clone(), -1i32..2).prop_map(|(id, priority)| Step::Reprioritise(id, priority)),
         1 => (id.clone(), 1u32..3).prop_map(|(id, limit)| Step::Allow(id, limit)),
-        2 => (id, when()).prop_map(|(id, when)| Step::Reschedule(id, when)),
+        2 => (id.clone(), when()).prop_map(|(id, when)| Step::Reschedule(id, when)),
+        2 => id.clone().prop_map(Step::Requeue),
+        1 => id.prop_map(Step::Forget),
         6 => (0u64..8).prop_map(|ms| Step::Wait(ms * 500)),
         8 => Just(Step::Fire),
         12 => (0usize..3).prop_map(Step::Take),
@@ -92,8 +110,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// The queue and what its world would know: the runs that go on, and when the timer thread looks again.
 struct Real {
-    queue: Queue<u32>,
-    runs: Vec<u64>,
+    queue: Queue<Numbers>,
+    runs: Vec<usize>,
     timer_looks_at: Option<u64>,
 }
 
@@ -106,13 +124,19 @@ impl Real {
             .conflict(spec.conflict)
             .misfire_grace_time(spec.grace.map(Duration::from_micros))
             .coalesce(spec.coalesce)
-            .max_instances(spec.max_instances);
-        let schedule = Schedule::check(&job.trigger, now.wall_us).unwrap();
-        let _ = self.queue.add(job, schedule, now);
+            .max_instances(spec.max_instances)
+            .timeout(spec.timeout.map(Duration::from_micros))
+            .retry(spec.retry.map(|again| Retry {
+                max_attempts: again.attempts,
+                wait: Duration::from_micros(again.wait),
+                max_wait: Duration::from_micros(again.longest),
+            }));
+        let made = checked(job, now).make(now);
+        let _ = made.and_then(|job| self.queue.add(job, now));
     }
 
     fn modify(&mut self, id: u8, change: Modification<u32>, now: Now) {
-        let _ = self.queue.modify(&name(id), change, now);
+        let _ = self.queue.modify(&name(id), change, None, now);
     }
 }
 
@@ -142,7 +166,7 @@ fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Opt
             model.run_now(*id);
         }
         Step::CancelRun(id) => {
-            let _ = queue.cancel_run(&name(*id));
+            let _ = queue.cancel_run(&name(*id), now);
             if let Some(at) = model.index(*id) {
                 model.stop(*id, model.jobs[at].number);
             }
@@ -194,15 +218,19 @@ fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Opt
         }
         Step::Finish { nth, failed } if !real.runs.is_empty() => {
             let nth = nth % real.runs.len();
-            queue.finished(
-                real.runs.remove(nth),
-                failed.then(|| "failed".to_owned()),
-                false,
-                now,
-            );
+            let error = failed.then_some("failed");
+            queue.finished(real.runs.remove(nth), ended(error), now);
             model.finish(nth, *failed);
         }
         Step::Finish { .. } => {}
+        Step::Requeue(id) => {
+            let _ = queue.requeue(&name(*id), now);
+            model.requeue(*id);
+        }
+        Step::Forget(id) => {
+            let _ = queue.forget_dead(&name(*id));
+            model.forget(*id);
+        }
         Step::PauseAll => {
             queue.pause_all();
             model.paused = true;
@@ -225,37 +253,27 @@ fn check(steps: &[Step]) -> Result<(), TestCaseError> {
     };
     let mut model = Model::default();
     for step in steps {
-        let idle = LANES.map(|lane| model.best(lane).is_none());
         let (started, expected) = apply(step, &mut real, &mut model);
         prop_assert_eq!(started, expected);
         compare_what_is_seen(&real, &model)?;
 
         let effects = real.queue.take_effects();
-        let said: Vec<_> = effects
-            .notes
+        // The events of a job come in order; those of two jobs need not.
+        let mut said: Vec<_> = told(&mut real.queue, effects.letters)
             .into_iter()
-            .map(|note| (note.code, note.job_id, note.kept))
+            .map(|event| (event.code, event.job_id, event.kept))
             .collect();
-        let expected: Vec<_> = model
+        let mut expected: Vec<_> = model
             .said
             .drain(..)
             .map(|(code, id, kept)| (code, name(id), kept))
             .collect();
+        said.sort_by(|a, b| a.1.cmp(&b.1));
+        expected.sort_by(|a, b| a.1.cmp(&b.1));
         prop_assert_eq!(said, expected);
         prop_assert_eq!(effects.cancel.len(), std::mem::take(&mut model.cancelled));
 
-        // A worker that found nothing sleeps: if there is something now, it must have been woken. Io is looked at
-        // after every change instead.
-        for lane in [Lane::Prompt, Lane::Bulk] {
-            if idle[lane.index()] && model.best(lane).is_some() {
-                prop_assert!(
-                    effects.startable[lane.index()] > 0,
-                    "nobody was woken for {}",
-                    lane
-                );
-            }
-        }
-        // The same for the timer thread, which looks again when it was last told, or at once if told so now.
+        // The timer thread looks again when it was last told, or at once if told so now.
         let wanted = real
             .queue
             .wait_us(at(model.now))
@@ -280,9 +298,19 @@ fn compare_what_is_seen(real: &Real, model: &Model) -> Result<(), TestCaseError>
     let infos = real.queue.infos(at(model.now));
     let seen: Vec<_> = infos
         .into_iter()
-        .map(|info| (info.id, info.state, info.next_run_time, info.runs.len()))
+        .map(|info| {
+            let runs = info.runs.len();
+            (info.id, info.state, info.next_run_time, runs, info.failures)
+        })
         .collect();
     prop_assert_eq!(seen, model.states());
+    let dead = real.queue.dead().into_iter();
+    let dead: Vec<_> = dead.map(|dead| (dead.id, dead.failures)).collect();
+    let expected = model.dead.iter();
+    let expected: Vec<_> = expected
+        .map(|dead| (name(dead.id), dead.failures))
+        .collect();
+    prop_assert_eq!(dead, expected);
     for lane in LANES {
         let waiting = model
             .jobs

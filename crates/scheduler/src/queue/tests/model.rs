@@ -1,9 +1,11 @@
 //! A naive model of the queue: a list of jobs that is searched from end to end for everything, without lines, timers or
-//! counters.
+//! counters. Here are the jobs and what is done to them, in `runs` how they run and fail.
+
+mod runs;
 
 use std::time::Duration;
 
-use super::{EPOCH_US, IO_LIMIT};
+use super::{EPOCH_US, STUCK_AFTER_US};
 use crate::clock::system_time;
 use crate::event::EventCode::{self, *};
 use crate::ids::JobId;
@@ -12,7 +14,7 @@ use crate::job::{ConflictPolicy, Lane};
 use crate::trigger::Trigger;
 
 /// A trigger in round numbers, so that times meet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Now,
     /// At this time of the run, also past ones.
@@ -48,6 +50,14 @@ impl When {
     }
 }
 
+/// How a job is tried again, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Again {
+    pub(super) attempts: u32,
+    pub(super) wait: u64,
+    pub(super) longest: u64,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Added {
     pub(super) id: u8,
@@ -58,6 +68,8 @@ pub(super) struct Added {
     pub(super) grace: Option<u64>,
     pub(super) coalesce: bool,
     pub(super) max_instances: u32,
+    pub(super) retry: Option<Again>,
+    pub(super) timeout: Option<u64>,
 }
 
 pub(super) struct ModelJob {
@@ -72,6 +84,10 @@ pub(super) struct ModelJob {
     pub(super) since: u64,
     /// When its next time was last set, as such a number.
     pub(super) armed: u64,
+    pub(super) failures: u32,
+    pub(super) retry: Option<u64>,
+    /// When that was last set, as such a number.
+    pub(super) retry_armed: u64,
     pub(super) running: u32,
 }
 
@@ -83,7 +99,8 @@ impl ModelJob {
     }
 
     fn is_spent(&self) -> bool {
-        !self.paused && self.next.is_none() && self.due.is_empty() && self.running == 0
+        let waits = self.next.is_some() || self.retry.is_some() || !self.due.is_empty();
+        !self.paused && !waits && self.running == 0
     }
 
     fn state(&self) -> JobState {
@@ -103,8 +120,23 @@ impl ModelJob {
 pub(super) struct ModelRun {
     id: u8,
     job_number: u64,
-    cancelled: bool,
+    stopped: Option<ModelStop>,
     lane: Lane,
+    /// When it is looked at, and when that was set, as a number that grows.
+    watch: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ModelStop {
+    Cancelled,
+    TimedOut,
+}
+
+/// A dead job.
+pub(super) struct ModelDead {
+    pub(super) id: u8,
+    pub(super) failures: u32,
+    spec: Added,
 }
 
 #[derive(Default)]
@@ -112,6 +144,7 @@ pub(super) struct Model {
     pub(super) jobs: Vec<ModelJob>,
     /// In the order of their starts.
     pub(super) runs: Vec<ModelRun>,
+    pub(super) dead: Vec<ModelDead>,
     pub(super) counter: u64,
     pub(super) paused: bool,
     pub(super) now: u64,
@@ -131,8 +164,10 @@ impl Model {
 
     pub(super) fn stop(&mut self, id: u8, number: u64) {
         for run in &mut self.runs {
-            if run.id == id && run.job_number == number && !run.cancelled {
-                run.cancelled = true;
+            if run.id == id && run.job_number == number && run.stopped.is_none() {
+                self.counter += 1;
+                run.stopped = Some(ModelStop::Cancelled);
+                run.watch = Some((self.now + STUCK_AFTER_US, self.counter));
                 self.cancelled += 1;
             }
         }
@@ -152,7 +187,7 @@ impl Model {
 
     fn begin(&mut self, job: &mut ModelJob) {
         let first = job.spec.when.first(self.now);
-        job.next = None;
+        (job.next, job.retry, job.failures) = (None, None, 0);
         job.due.clear();
         if matches!(job.spec.when, When::Now) {
             job.due.push(first);
@@ -165,8 +200,13 @@ impl Model {
     pub(super) fn add(&mut self, spec: Added) {
         let mut paused = false;
         if let Some(at) = self.index(spec.id) {
-            if spec.conflict != ConflictPolicy::Replace {
-                return;
+            match spec.conflict {
+                ConflictPolicy::Replace => {}
+                ConflictPolicy::Refresh if self.jobs[at].spec.when == spec.when => {
+                    return self.refresh(spec);
+                }
+                ConflictPolicy::Refresh => {}
+                _ => return,
             }
             let old = self.jobs.remove(at);
             self.stop(old.id, old.number);
@@ -182,12 +222,25 @@ impl Model {
             next: None,
             since: 0,
             armed: 0,
+            failures: 0,
+            retry: None,
+            retry_armed: 0,
             running: 0,
         };
         self.begin(&mut job);
         job.since = self.count();
         self.said.push((JobAdded, job.id, true));
         self.jobs.push(job);
+    }
+
+    fn refresh(&mut self, spec: Added) {
+        let id = spec.id;
+        self.with(id, |model, job| {
+            job.spec = spec;
+            (job.armed, job.retry_armed) = (model.count(), model.count());
+            model.said.push((JobModified, id, true));
+        });
+        self.stand_at_the_end(id);
     }
 
     pub(super) fn remove(&mut self, id: u8) {
@@ -206,6 +259,7 @@ impl Model {
             job.paused = true;
             if job.spec.when.repeats() {
                 job.due.clear();
+                (job.failures, job.retry) = (0, None);
             } else if job.running > 0 {
                 model.stop(id, job.number);
                 job.number = model.count();
@@ -230,7 +284,7 @@ impl Model {
             for due in &mut job.due {
                 *due = model.now;
             }
-            job.armed = model.count();
+            (job.armed, job.retry_armed) = (model.count(), model.count());
             model.said.push((JobResumed, id, true));
         });
     }
@@ -240,6 +294,7 @@ impl Model {
             if job.running >= job.spec.max_instances {
                 return;
             }
+            job.retry = None;
             if job.spec.when.repeats() {
                 job.forced = job.paused;
             } else {
@@ -262,125 +317,29 @@ impl Model {
             model.begin(job);
             model.said.push((JobModified, id, true));
         });
-        // It starts to wait anew, also if it waited before.
+        self.stand_at_the_end(id);
+    }
+
+    /// It starts to wait anew, also if it waited before.
+    fn stand_at_the_end(&mut self, id: u8) {
         let since = self.count();
         if let Some(at) = self.index(id) {
             self.jobs[at].since = since;
         }
     }
 
-    pub(super) fn fire(&mut self) {
-        while !self.paused {
-            let due =
-                |job: &&ModelJob| !job.paused && job.next.is_some_and(|next| next <= self.now);
-            // Intervals first, then dates; each kind by time.
-            let order = |job: &&ModelJob| (!job.spec.when.repeats(), job.next, job.armed);
-            let Some(id) = self
-                .jobs
-                .iter()
-                .filter(due)
-                .min_by_key(order)
-                .map(|job| job.id)
-            else {
-                return;
-            };
-            self.with(id, Self::fire_one);
-        }
-    }
-
-    fn fire_one(&mut self, job: &mut ModelJob) {
-        let mut times = Vec::new();
-        while let Some(next) = job.next.filter(|next| *next <= self.now) {
-            times.push(next);
-            job.next = match job.spec.when {
-                When::Interval { every, .. } => Some(next + every),
-                _ => None,
-            };
-        }
-        job.armed = self.count();
-        let full = job.due.is_empty() && job.running >= job.spec.max_instances;
-        if full && job.spec.when.repeats() {
-            self.said.push((JobMaxInstances, job.id, true));
-        } else if job.spec.coalesce {
-            job.due = vec![times[times.len() - 1]];
-        } else {
-            job.due.extend(times);
-        }
-    }
-
-    /// The job that starts first in this lane.
-    pub(super) fn best(&self, lane: Lane) -> Option<u8> {
-        let io_running = self.runs.iter().filter(|run| run.lane == Lane::Io).count();
-        if self.paused || (lane == Lane::Io && io_running >= IO_LIMIT) {
-            return None;
-        }
-        let waiting = self
-            .jobs
-            .iter()
-            .filter(|job| job.spec.lane == lane && job.may_start());
-        waiting
-            .min_by_key(|job| (-job.spec.priority, job.since))
-            .map(|job| job.id)
-    }
-
-    pub(super) fn take(&mut self, lane: Lane) -> Option<u8> {
-        while let Some(id) = self.best(lane) {
-            let mut started = false;
-            self.with(id, |model, job| {
-                let due = job.due.remove(0);
-                job.forced &= !job.due.is_empty();
-                let late = model.now.saturating_sub(due);
-                started = job.spec.grace.is_none_or(|grace| late <= grace);
-                if started {
-                    job.running += 1;
-                    let run = ModelRun {
-                        id,
-                        job_number: job.number,
-                        cancelled: false,
-                        lane,
-                    };
-                    model.runs.push(run);
-                    model.said.push((JobSubmitted, id, true));
-                } else {
-                    model.said.push((JobMissed, id, !job.is_spent()));
-                }
-                // With another run to start it stands at the end of its line.
-                job.since = model.count();
-            });
-            self.jobs.retain(|job| !job.is_spent());
-            if started {
-                return Some(id);
-            }
-        }
-        None
-    }
-
-    pub(super) fn finish(&mut self, nth: usize, failed: bool) {
-        let run = self.runs.remove(nth);
-        self.with(run.id, |_, job| {
-            if job.number == run.job_number {
-                job.running -= 1;
-            }
-        });
-        self.jobs.retain(|job| !job.is_spent());
-        let code = match run.cancelled {
-            true => JobCancelled,
-            false if failed => JobError,
-            false => JobExecuted,
-        };
-        self.said.push((code, run.id, self.index(run.id).is_some()));
-    }
-
-    pub(super) fn states(&self) -> Vec<(JobId, JobState, Option<u64>, usize)> {
+    pub(super) fn states(&self) -> Vec<(JobId, JobState, Option<u64>, usize, u32)> {
         let state = |job: &ModelJob| {
+            let soonest = [job.retry, job.next].into_iter().flatten();
             let next = job
                 .due
                 .first()
                 .copied()
-                .or(job.next)
+                .or(soonest.min_by_key(|at| at.saturating_sub(self.now)))
                 .filter(|_| !job.paused || job.forced);
             let next_ms = next.map(|next| (EPOCH_US + next) / 1_000);
-            (name(job.id), job.state(), next_ms, job.running as usize)
+            let runs = job.running as usize;
+            (name(job.id), job.state(), next_ms, runs, job.failures)
         };
         let mut states: Vec<_> = self.jobs.iter().map(state).collect();
         states.sort_by(|a, b| a.0.cmp(&b.0));
