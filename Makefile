@@ -16,7 +16,7 @@ TOOLS := $(CURDIR)/target/tools
 RUN := $(CARGO) run --release --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help node mine race jobs build install test check fmt clippy docs deny bench compare fuzz clean
+.PHONY: help node mine race jobs build install test shuttle check fmt clippy docs deny bench compare fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,10 @@ install: build ## jbc and jbc-sched into PREFIX/bin (default ~/.local/bin)
 test: ## all tests
 	$(CARGO) test --locked
 
-check: fmt clippy test docs deny ## all that must hold before a commit: format, lints, tests, docs, dependencies
+shuttle: ## the scheduler's threads in many of the orders in which they can run
+	RUSTFLAGS="--cfg shuttle" $(CARGO) test --locked -p jbc-scheduler --lib --target-dir target/shuttle shuttle
+
+check: fmt clippy test shuttle docs deny ## all that must hold before a commit: format, lints, tests, orders of threads, docs, dependencies
 
 fmt: ## the format
 	$(CARGO) fmt --all --check

@@ -1,5 +1,8 @@
 //! What can be seen of jobs and runs, as data that survives JSON.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::fmt;
 

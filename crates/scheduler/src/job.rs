@@ -1,5 +1,8 @@
 //! What is asked of the scheduler: a job's description, and changes to it.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,9 @@
 //! jobs. While it looks it is *searching*, and what becomes startable needs nobody else. The invariant: no worker sleeps
 //! that could take something which no searching worker will look for.
 
+#[cfg(test)]
+mod tests;
+
 use crate::workers::Kind;
 
 #[derive(Debug, Default)]

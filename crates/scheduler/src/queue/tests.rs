@@ -2,6 +2,7 @@
 
 mod agreement;
 mod durable;
+mod jitter;
 mod model;
 
 use std::sync::Arc;
@@ -190,6 +191,54 @@ fn a_month_of_standby_makes_a_bounded_number_of_runs() {
     let runs = std::iter::from_fn(|| run_one(&mut queue, month_later)).count();
     assert_eq!(runs, crate::trigger::MAX_CATCH_UP);
     assert_eq!(queue.wait_us(month_later), Some(SECOND_US));
+}
+
+#[test]
+fn a_stall_of_seconds_kills_no_interval_job() {
+    let mut queue = queue();
+    let often = Trigger::every(Duration::from_millis(10));
+    add(&mut queue, spec("a").trigger(often), at(0));
+    let mut now_us = 0;
+    for stall_us in [3_000_000, 10_000, 47_123_456, 600_000, 10_000] {
+        now_us += stall_us;
+        queue.fire_due(at(now_us));
+        let latest_us = now_us - now_us % 10_000;
+        let due_ms = (EPOCH_US + latest_us) / 1_000;
+        assert_eq!(run_one(&mut queue, at(now_us)), Some(due_ms));
+        assert_eq!(
+            run_one(&mut queue, at(now_us)),
+            None,
+            "one for all it missed"
+        );
+        assert_eq!(queue.wait_us(at(now_us)), Some(latest_us + 10_000 - now_us));
+    }
+}
+
+#[test]
+fn a_store_that_failed_is_written_again_after_a_while_and_not_at_once() {
+    let mut queue = queue();
+    queue.keep();
+    let hourly = || every(3_600);
+    add(&mut queue, spec("a").trigger(hourly()).durable(), at(0));
+    assert!(queue.take_effects().dirty);
+    let changes = queue.changes(at(0));
+    assert_eq!(changes.len(), 1);
+    queue.unwritten(changes, at(0));
+    queue.pause(&"a".into(), at(1)).unwrap();
+    assert!(!queue.take_effects().dirty, "not with each change");
+    assert!(queue.is_dirty());
+    let wait_us = queue.wait_us(at(1)).unwrap();
+    queue.fire_due(at(wait_us));
+    assert!(!queue.take_effects().dirty, "a microsecond early");
+    // Also while nothing starts: it starts nothing.
+    queue.pause_all();
+    queue.fire_due(at(1 + wait_us));
+    assert!(queue.take_effects().dirty);
+    assert_eq!(
+        queue.changes(at(1 + wait_us)).len(),
+        1,
+        "one for both changes"
+    );
 }
 
 #[test]

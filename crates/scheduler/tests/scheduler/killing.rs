@@ -23,7 +23,8 @@ const LAST: &str = "last";
 
 fn note(mut to: &File, line: &str) {
     // One write: a kill leaves it whole or not there.
-    to.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let written = to.write_all(format!("{line}\n").as_bytes());
+    written.expect("the disk of the tests has room");
     println!("{line}");
 }
 
@@ -109,7 +110,8 @@ impl Drop for Killed {
 }
 
 fn start(dir: &Path, life: &str) -> Killed {
-    let child = Command::new(std::env::current_exe().unwrap())
+    let this = std::env::current_exe().expect("it runs");
+    let child = Command::new(this)
         .args([
             "killing::child",
             "--exact",
@@ -121,7 +123,7 @@ fn start(dir: &Path, life: &str) -> Killed {
         .env(LIFE, life)
         .stdout(Stdio::piped())
         .spawn();
-    Killed(child.unwrap())
+    Killed(child.expect("it could be started the first time"))
 }
 
 #[test]

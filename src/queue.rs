@@ -1,0 +1,105 @@
+//! Who tells the listeners: the thread on which an event happened, with what it needs for that at hand.
+
+use std::sync::Arc;
+
+use crate::executor::Executor;
+use crate::ids::JobId;
+use crate::listeners::Listeners;
+use crate::mailbox::{Letter, Next};
+use crate::queue::Letters;
+use crate::runner::{Deferred, Shared, State};
+use crate::scheduler::Scheduler;
+use crate::workers;
+
+/// A thread's own copies of what all threads share: counting references to those for every event would make the cores
+/// wait for each other.
+pub(crate) struct Teller<E: Executor> {
+    scheduler: Scheduler<E>,
+    listeners: Arc<Listeners<E>>,
+    /// Those of before, to be let go of without the lock.
+    stale: Option<Arc<Listeners<E>>>,
+    nobody: Arc<Listeners<E>>,
+    /// Jobs whose last event has been told, to be [given back](crate::queue::Queue::give_back) under the next lock.
+    gone: Vec<JobId>,
+}
+
+impl<E: Executor> Teller<E> {
+    pub(crate) fn new(shared: &Arc<Shared<E>>, state: &State<E>) -> Self {
+        Self {
+            scheduler: Scheduler::borrowed(shared),
+            listeners: Arc::clone(&state.listeners),
+            stale: None,
+            nobody: Arc::clone(&shared.nobody),
+            gone: Vec::new(),
+        }
+    }
+
+    /// To be called with the lock: gives back what was told.
+    pub(crate) fn give_back(&mut self, state: &mut State<E>) {
+        for id in self.gone.drain(..) {
+            state.queue.give_back(&id);
+        }
+    }
+
+    /// To be called with the lock, before something is told: takes notice of changed listeners.
+    pub(crate) fn refresh(&mut self, state: &State<E>) {
+        if !Arc::ptr_eq(&self.listeners, &state.listeners) {
+            let new = Arc::clone(&state.listeners);
+            self.stale = Some(std::mem::replace(&mut self.listeners, new));
+        }
+    }
+
+    /// Lets go of the listeners, without the lock: what a removed one owned may be the program's. So a thread that sleeps
+    /// keeps none alive.
+    pub(crate) fn forget(&mut self) {
+        self.stale = None;
+        self.listeners = Arc::clone(&self.nobody);
+    }
+
+    /// Tells them all, in this order.
+    pub(crate) fn tell(&mut self, letters: Letters<E>) {
+        self.stale = None;
+        for letter in letters {
+            self.tell_one(letter);
+        }
+    }
+
+    /// Tells an event, and those of the same job that come up meanwhile. A thread of the program's is not kept for those:
+    /// they may be of runs that ended, and a worker takes over.
+    fn tell_one(&mut self, letter: Letter<E>) {
+        let Letter { event, mailbox } = letter;
+        self.listeners.tell(&event, &self.scheduler);
+        loop {
+            let next = match mailbox.next() {
+                Next::Nothing => return,
+                Next::GiveBack => return self.gone.push(event.job_id),
+                Next::Tell(next) => next,
+            };
+            let shared = &self.scheduler.shared;
+            let state = shared.lock();
+            if !workers::is_worker() && !state.queue.is_closed() {
+                let letter = Letter {
+                    event: next,
+                    mailbox,
+                };
+                return shared.defer(state, Deferred::tell(letter));
+            }
+            let listeners = Arc::clone(&state.listeners);
+            drop(state);
+            if next.is_durable {
+                // The thread on which it happened writes the store too, but this one may be faster. A store that failed
+                // is in the log, and written again later.
+                let _ = shared.write();
+            }
+            listeners.tell(&next, &self.scheduler);
+        }
+    }
+
+    /// Gives back what was told, on a thread that will not look again.
+    pub(crate) fn end(mut self) {
+        if !self.gone.is_empty() {
+            let shared = Arc::clone(&self.scheduler.shared);
+            self.give_back(&mut shared.lock());
+        }
+    }
+}
