@@ -15,6 +15,7 @@
 pub mod client;
 pub mod commands;
 pub mod config;
+pub mod dead;
 pub mod dispatch;
 pub mod door;
 pub mod feed;

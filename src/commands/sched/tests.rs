@@ -58,7 +58,12 @@ fn listing_jobs_is_what_happens_without_an_action() {
     );
     assert_eq!(
         parse("--run audit").unwrap().steering(),
-        Some((Steer::Run, "audit"))
+        Some((Action::Steer(Steer::Run), "audit"))
+    );
+    assert_eq!(parse("--list-dead").unwrap().view(), View::Dead);
+    assert_eq!(
+        parse("--forget audit").unwrap().steering(),
+        Some((Action::Forget, "audit"))
     );
 }
 
@@ -67,6 +72,9 @@ fn flags_that_contradict_each_other_are_refused() {
     for line in [
         "--pause mining --resume mining",
         "--list-jobs --history",
+        "--list-jobs --list-dead",
+        "--requeue audit --forget audit",
+        "--forget audit --output json",
         "--port 5001 --url http://localhost:5001",
         "--pause mining --watch",
         "--remove mining --output json",
