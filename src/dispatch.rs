@@ -315,3 +315,6 @@ impl Dispatch {
         self.feed.tell(news);
     }
 }
+
+#[cfg(test)]
+mod tests;

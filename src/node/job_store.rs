@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jbc_scheduler::{
     JobId, JobStore, MemoryStore, RedbStore, StoreChange, StoreError as JobStoreError, Stored,
@@ -14,7 +14,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use super::open::move_aside;
-use crate::store::OpenError;
+use crate::store::{OpenError, check_room};
 
 /// File name of the job store.
 pub const JOBS_FILE: &str = "jobs.redb";
@@ -22,8 +22,8 @@ pub const JOBS_FILE: &str = "jobs.redb";
 /// Where this run of the node keeps its jobs.
 #[derive(Debug)]
 pub(super) enum NodeJobStore {
-    /// In the folder.
-    File(RedbStore),
+    /// In this folder.
+    File(RedbStore, PathBuf),
     /// Nowhere, since the disk does not take them.
     Memory(MemoryStore),
 }
@@ -31,21 +31,30 @@ pub(super) enum NodeJobStore {
 impl JobStore for NodeJobStore {
     fn name(&self) -> &str {
         match self {
-            Self::File(store) => store.name(),
+            Self::File(store, _) => store.name(),
             Self::Memory(store) => store.name(),
         }
     }
 
     fn load(&self) -> Result<Stored, JobStoreError> {
         match self {
-            Self::File(store) => store.load(),
+            Self::File(store, _) => store.load(),
             Self::Memory(store) => store.load(),
         }
     }
 
     fn apply(&self, changes: &[StoreChange]) -> Result<(), JobStoreError> {
         match self {
-            Self::File(store) => store.apply(changes),
+            Self::File(store, folder) => {
+                // A write that meets a full disk would be the store's last. One that waits is made up for by the
+                // scheduler when there is room again.
+                check_room(folder).map_err(|error| JobStoreError {
+                    store: store.name().to_owned(),
+                    action: "write",
+                    reason: error.to_string(),
+                })?;
+                store.apply(changes)
+            }
             Self::Memory(store) => store.apply(changes),
         }
     }
@@ -58,7 +67,7 @@ impl JobStore for NodeJobStore {
 pub(super) fn open(folder: &Path) -> Result<NodeJobStore, OpenError> {
     let path = folder.join(JOBS_FILE);
     let error = match RedbStore::create(&path) {
-        Ok(store) => return Ok(NodeJobStore::File(store)),
+        Ok(store) => return Ok(NodeJobStore::File(store, folder.to_owned())),
         Err(error) => error,
     };
     if is_in_use(&path) {
@@ -87,7 +96,7 @@ fn anew(folder: &Path, error: &JobStoreError) -> NodeJobStore {
         Err(error) => Err(format!("it cannot be moved aside: {error}")),
     };
     match made {
-        Ok(store) => NodeJobStore::File(store),
+        Ok(store) => NodeJobStore::File(store, folder.to_owned()),
         Err(reason) => {
             tracing::error!("{reason}; pauses and dead jobs are forgotten with this run");
             NodeJobStore::Memory(MemoryStore::new())
@@ -127,4 +136,59 @@ pub(super) fn paused(stored: &Stored) -> Vec<JobId> {
     ids.extend(stored.paused.iter().cloned());
     ids.sort();
     ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause(id: &str) -> StoreChange {
+        StoreChange::PutPause(id.into())
+    }
+
+    #[test]
+    fn what_was_written_is_there_when_the_folder_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).unwrap();
+        store.apply(&[pause("poll"), pause("mining")]).unwrap();
+        drop(store);
+        let stored = open(folder.path()).unwrap().load().unwrap();
+        assert_eq!(paused(&stored), ["mining", "poll"]);
+    }
+
+    #[test]
+    fn a_store_that_another_holds_is_left_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let _held = RedbStore::create(folder.path().join(JOBS_FILE)).unwrap();
+        let error = open(folder.path()).unwrap_err();
+        assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_store_at_all_is_moved_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(JOBS_FILE)).unwrap();
+        let store = open(folder.path()).unwrap();
+        assert!(matches!(store, NodeJobStore::File(..)), "{store:?}");
+        assert!(folder.path().join(JOBS_FILE).is_file());
+    }
+
+    #[test]
+    fn a_node_starts_without_a_file_where_none_can_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("nowhere");
+        let store = open(&nowhere).unwrap();
+        assert!(matches!(store, NodeJobStore::Memory(_)), "{store:?}");
+        store.apply(&[pause("mining")]).unwrap();
+        assert_eq!(paused(&store.load().unwrap()), ["mining"]);
+    }
+
+    #[test]
+    fn a_store_in_memory_holds_what_the_file_held() {
+        let stored = Stored {
+            paused: vec!["mining".into()],
+            ..Stored::default()
+        };
+        assert_eq!(in_memory(stored.clone()).unwrap().load().unwrap(), stored);
+    }
 }

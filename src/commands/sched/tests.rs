@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use jbc_chain::UnixMicros;
-use jbc_scheduler::{JobInfo, RunRecord};
+use jbc_scheduler::{JobInfo, RedbStore, RunRecord};
 
 use super::*;
 use crate::client::canned::{Canned, job_json, status_json};
+use crate::dead::DeadInfo;
 
 fn parse(line: &str) -> Result<SchedArgs, structopt::clap::Error> {
     SchedArgs::from_iter_safe(std::iter::once("jbc-sched").chain(line.split_whitespace()))
@@ -329,5 +330,51 @@ fn removing_a_mining_job_explains_that_it_comes_back() {
     assert_eq!(
         paused,
         "http://x:1: mining is paused\n    mining: mine (trigger: now, running)\n"
+    );
+}
+
+#[test]
+fn the_dead_list_says_when_what_how_often_and_why() {
+    let dead = |id: &str, error: &str| DeadInfo {
+        id: id.into(),
+        name: "audit".to_owned(),
+        failures: 3,
+        error: error.to_owned(),
+        died_at: 1_508_895_381_042,
+        durable: true,
+    };
+    let layout = Layout {
+        wide: false,
+        style: Style::PLAIN,
+        now: None,
+    };
+    let expected = "\
+DIED (UTC)           JOB    NAME   FAILURES  ERROR
+2017-10-25 01:36:21  audit  audit         3  panicked:\\nno
+2017-10-25 01:36:21  files  audit         3  full
+";
+    assert_eq!(
+        layout.dead(&[dead("audit", "panicked:\nno"), dead("files", "full")]),
+        expected
+    );
+    assert_eq!(layout.dead(&[]), "No dead jobs\n");
+}
+
+#[tokio::test]
+async fn a_running_node_hides_what_stopped_ones_have_stored() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let running = node("one");
+    data_folder(data_dir.path(), "5001", &running.url, "one");
+    let stopped = data_folder(data_dir.path(), "5002", "http://127.0.0.1:1", "gone");
+    RedbStore::create(stopped.join("jobs.redb")).unwrap();
+    let seen = see(&args("", data_dir.path())).await.unwrap().text;
+    assert!(
+        seen.contains(&running.url) && !seen.contains("jobs.redb"),
+        "{seen}"
+    );
+    let seen = see(&args("", &stopped)).await.unwrap().text;
+    assert!(
+        seen.ends_with("holds\nJobstore default:\n    No scheduled jobs\n"),
+        "{seen}"
     );
 }
