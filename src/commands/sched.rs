@@ -35,8 +35,8 @@ const WATCH_MS: u64 = 1_000;
     long_about = "Look into the schedulers of running nodes, and steer their jobs
 
 Everything a node does is a job with an id: mining, validate:…, sync, poll. Without --port and --url all nodes that run from \
-the data folder are asked; where none runs, --list-jobs and --list-dead show what the stopped nodes have stored. Steering needs the node's token, which is read from its data folder; another machine's node \
-takes it from --token or from the environment variable JBC_TOKEN.",
+the data folder are asked; where none runs, --list-jobs and --list-dead show what the stopped nodes have stored. \
+Steering needs the node's token, which is read from its data folder; another machine's node takes it from --token or from the environment variable JBC_TOKEN.",
     after_help = "EXAMPLES:
     jbc-sched --list-jobs --watch                 what all nodes on this machine are doing, again every second
     jbc-sched --list-jobs --port 5001 -o wide     one node, with priorities and what runs for how long

@@ -142,7 +142,7 @@ fn a_full_disk_holds_mining_and_leaves_no_pause_behind() {
     bench.dispatch.start(&bench.scheduler);
     bench.disk_fills();
     assert_eq!(bench.mining(), None);
-    assert_eq!(bench.kept_pauses(), [JobId::from(""); 0]);
+    assert!(bench.kept_pauses().is_empty());
     bench.disk_has_room();
     assert_eq!(bench.mining(), Some(false));
 }

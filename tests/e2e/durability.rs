@@ -340,5 +340,5 @@ fn a_job_store_that_another_process_holds_is_named_as_a_folder_in_use() {
     assert!(log.contains("is in use by another node"), "{log}");
     drop(held);
     plan.start();
-    assert_eq!(moved_aside(&stage.path("node")), [PathBuf::new(); 0]);
+    assert!(moved_aside(&stage.path("node")).is_empty());
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use jbc_chain::UnixMicros;
-use jbc_scheduler::{JobInfo, RedbStore, RunRecord};
+use jbc_scheduler::{JobInfo, JobStore, RedbStore, RunRecord, StoreChange};
 
 use super::*;
 use crate::client::canned::{Canned, job_json, status_json};
@@ -376,5 +376,38 @@ async fn a_running_node_hides_what_stopped_ones_have_stored() {
     assert!(
         seen.ends_with("holds\nJobstore default:\n    No scheduled jobs\n"),
         "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn stored_jobs_are_shown_as_they_will_stand() {
+    let stored = |id: &str, paused: bool, owed_us: &[u64]| {
+        let job = json!({
+            "id": id, "name": "audit", "task": { "kind": "audit", "args": {} }, "lane": "bulk", "priority": 0,
+            "trigger": { "type": "cron", "expression": "0 17 3 * * *", "time_zone": null }, "anchor_us": 0,
+            "jitter_us": 0, "misfire_grace_us": null, "coalesce": true, "max_instances": 1, "timeout_us": null,
+            "retry": null, "tags": [], "paused": paused, "failures": 0, "owed_us": owed_us,
+            "next_us": 1_508_895_381_000_000_u64,
+        });
+        StoreChange::PutJob(Box::new(serde_json::from_value(job).unwrap()))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::create(folder.path().join("jobs.redb")).unwrap();
+    let jobs = [
+        stored("broken-off", false, &[1_000_000]),
+        stored("held", true, &[]),
+        stored("nightly", false, &[]),
+    ];
+    store.apply(&jobs).unwrap();
+    drop(store);
+    let seen = see(&args("", folder.path())).await.unwrap().text;
+    let lines: Vec<&str> = seen.lines().skip(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "    broken-off: audit (trigger: cron[0 17 3 * * *], pending)",
+            "    held: audit (trigger: cron[0 17 3 * * *], paused)",
+            "    nightly: audit (trigger: cron[0 17 3 * * *], next run at: 2017-10-25 01:36:21 UTC)",
+        ]
     );
 }
