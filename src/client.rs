@@ -3,6 +3,7 @@
 //! docs/protocol.md describes the API. A node that answers nonsense, or without end, costs a caller a named error and
 //! bounded memory, nothing else.
 
+mod jobs;
 mod status;
 mod streams;
 
@@ -11,12 +12,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jbc_chain::{Block, Unchecked};
-use jbc_scheduler::{JobInfo, RunRecord};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
+pub use self::jobs::Steer;
 pub use self::status::{ChainStatus, MiningStatus, NetworkStatus, Status, Tip};
 pub use self::streams::{Events, Pieces};
 
@@ -102,31 +102,6 @@ impl fmt::Display for Detail<'_> {
     }
 }
 
-/// What can be done to a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Steer {
-    /// No run of it starts before it is resumed.
-    Pause,
-    /// Ends a pause.
-    Resume,
-    /// Takes it off, and cancels its runs.
-    Remove,
-    /// Runs it now.
-    Run,
-}
-
-impl Steer {
-    /// As the API's path names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Remove => "remove",
-            Self::Run => "run",
-        }
-    }
-}
-
 /// A client of one node.
 #[derive(Clone, Debug)]
 pub struct NodeClient {
@@ -192,82 +167,6 @@ impl NodeClient {
     /// As every call: [`ClientError`].
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("/status", SMALL_REPLY_BYTES).await
-    }
-
-    /// `GET /jobs`: the jobs that exist.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn jobs(&self) -> Result<Vec<JobInfo>, ClientError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            jobs: Vec<JobInfo>,
-        }
-        Ok(self.get::<Reply>("/jobs", LIST_REPLY_BYTES).await?.jobs)
-    }
-
-    /// `GET /jobs/history`: the newest `count` runs that have ended, newest last.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn history(&self, count: u64) -> Result<Vec<RunRecord>, ClientError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            runs: Vec<RunRecord>,
-        }
-        Ok(self
-            .get::<Reply>(&history_path(count), LIST_REPLY_BYTES)
-            .await?
-            .runs)
-    }
-
-    /// The list that `GET /jobs` answers, as the very text of JSON it is.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn jobs_json(&self) -> Result<Box<RawValue>, ClientError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            jobs: Box<RawValue>,
-        }
-        Ok(self.get::<Reply>("/jobs", LIST_REPLY_BYTES).await?.jobs)
-    }
-
-    /// The list that `GET /jobs/history` answers, as the very text of JSON it is.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn history_json(&self, count: u64) -> Result<Box<RawValue>, ClientError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            runs: Box<RawValue>,
-        }
-        Ok(self
-            .get::<Reply>(&history_path(count), LIST_REPLY_BYTES)
-            .await?
-            .runs)
-    }
-
-    /// Steers a job; answers with the job as it is now.
-    ///
-    /// # Errors
-    /// [`ClientError`]: 401 for a wrong token, 404 where there is no such job.
-    pub async fn steer(
-        &self,
-        action: Steer,
-        id: &str,
-        token: &str,
-    ) -> Result<JobInfo, ClientError> {
-        let path = format!("/jobs/{}", action.as_str());
-        let request = self
-            .http
-            .post(self.address(&path))
-            .bearer_auth(token)
-            .header("content-type", "application/json")
-            .body(serde_json::json!({ "id": id }).to_string())
-            .timeout(Duration::from_millis(TIMEOUT_MS));
-        let response = self.send(request, &path).await?;
-        self.parse(&self.body(response, &path, SMALL_REPLY_BYTES).await?, &path)
     }
 
     /// `GET /blocks`: blocks of the best chain from height `from` on, at most `count` and at most
@@ -415,10 +314,6 @@ impl FromStr for NodeClient {
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         Self::new(url)
     }
-}
-
-fn history_path(count: u64) -> String {
-    format!("/jobs/history?count={count}")
 }
 
 /// The innermost cause says what happened ("connection refused"); the outer ones only that a request was being sent.

@@ -14,7 +14,7 @@ use jbc_jobs::listener::{Command, End, Input, Listener, News};
 use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::ports::Clock;
 use jbc_jobs::task::{Outcome, Task};
-use jbc_scheduler::{AddError, Event, EventCode, EventMask, ListenerId, Scheduler, Trigger};
+use jbc_scheduler::{AddError, Event, EventCode, EventMask, JobId, Scheduler, Trigger};
 use tokio::sync::watch;
 
 use crate::feed::{Feed, JobNews, sentence};
@@ -73,7 +73,7 @@ pub struct Dispatch {
     listener: Mutex<Listener>,
     inbox: Mutex<VecDeque<Note>>,
     busy: AtomicBool,
-    scheduler: OnceLock<(Scheduler<NodeJobs>, ListenerId)>,
+    scheduler: OnceLock<Scheduler<NodeJobs>>,
     feed: Feed,
     sync_bar: SyncBar,
     failure: watch::Sender<Option<String>>,
@@ -93,26 +93,36 @@ impl Dispatch {
         }
     }
 
-    /// Listens to the scheduler and starts what has to run from the start.
-    pub fn start(self: &Arc<Self>, scheduler: &Scheduler<NodeJobs>) {
-        let dispatch = Arc::clone(self);
-        let mask = EventMask::JOB_EXECUTED
-            | EventMask::JOB_ERROR
-            | EventMask::JOB_CANCELLED
-            | EventMask::JOB_REMOVED
-            | EventMask::JOB_MISSED;
-        let id = scheduler.add_listener(mask, move |event, _| dispatch.hear(event));
-        if self.scheduler.set((scheduler.clone(), id)).is_err() {
-            scheduler.remove_listener(id); // started before
-            return;
+    /// What [`ear`](Self::ear) is to hear.
+    pub const EVENTS: EventMask = EventMask(
+        EventMask::JOB_EXECUTED.0
+            | EventMask::JOB_ERROR.0
+            | EventMask::JOB_CANCELLED.0
+            | EventMask::JOB_REMOVED.0
+            | EventMask::JOB_MISSED.0
+            | EventMask::JOB_DEAD.0,
+    );
+
+    /// A listener for a scheduler to be built. It does not keep the dispatcher alive, which holds the scheduler.
+    pub fn ear(
+        dispatch: &Arc<Self>,
+    ) -> impl Fn(&Event<NodeJobs>, &Scheduler<NodeJobs>) + Send + Sync + use<> {
+        let dispatch = Arc::downgrade(dispatch);
+        move |event, _| {
+            if let Some(dispatch) = dispatch.upgrade() {
+                dispatch.hear(event);
+            }
         }
-        self.take(Note::Started);
     }
 
-    /// Listens no more. Scheduler and dispatcher hold each other until then, and with them the database.
-    pub fn stop(&self) {
-        if let Some((scheduler, id)) = self.scheduler.get() {
-            scheduler.remove_listener(*id);
+    /// Starts what has to run from the start. What was heard before waited for this.
+    pub fn start(&self, scheduler: &Scheduler<NodeJobs>) {
+        if self.scheduler.get().is_some() {
+            return; // started before
+        }
+        self.inbox().push_front(Note::Started);
+        if self.scheduler.set(scheduler.clone()).is_ok() {
+            self.empty_inbox();
         }
     }
 
@@ -154,8 +164,21 @@ impl Dispatch {
                 let reason = error
                     .clone()
                     .unwrap_or_else(|| "failed without a word".to_owned());
-                tracing::error!(job = %event.job_id, run = ?event.run_id, %reason, "a job failed");
+                let (job, attempt) = (&event.job_id, event.failures);
+                match event.retry_at {
+                    Some(_) => {
+                        tracing::warn!(%job, run = ?event.run_id, attempt, %reason, "a job failed and is tried again")
+                    }
+                    None => {
+                        tracing::error!(%job, run = ?event.run_id, attempt, %reason, "a job failed")
+                    }
+                }
                 Ended::Failed(reason)
+            }
+            // Its last failure has been told before, as such.
+            (EventCode::JobDead, ..) => {
+                let job = &event.job_id;
+                return tracing::error!(%job, "a job has failed for good: jbc-sched --list-dead shows why, --requeue ID tries again");
             }
             _ => {
                 return self.take(Note::Gone {
@@ -174,6 +197,13 @@ impl Dispatch {
 
     fn take(&self, note: Note) {
         self.inbox().push_back(note);
+        self.empty_inbox();
+    }
+
+    fn empty_inbox(&self) {
+        if self.scheduler.get().is_none() {
+            return; // nobody could carry out what follows
+        }
         while !self.inbox().is_empty() && !self.busy.swap(true, Ordering::AcqRel) {
             let _at_work = AtWork(&self.busy);
             while let Some(note) = { self.inbox().pop_front() } {
@@ -224,7 +254,7 @@ impl Dispatch {
     }
 
     fn carry_out(&self, command: Command) {
-        let Some((scheduler, _)) = self.scheduler.get() else {
+        let Some(scheduler) = self.scheduler.get() else {
             return;
         };
         match command {
@@ -248,8 +278,12 @@ impl Dispatch {
                 }
             }
             Command::Remove { id } => {
-                // It may have ended by itself in the meantime.
-                let _ = scheduler.remove_job(&id.into());
+                let id = JobId::from(id);
+                // What the operator has paused runs not, and removing it would end the pause.
+                if scheduler.get_job(&id).is_none_or(|job| !job.paused) {
+                    // It may have ended by itself in the meantime.
+                    let _ = scheduler.remove_job(&id);
+                }
             }
             Command::Publish(news) => self.publish(&news),
             Command::Fail { reason } => {
@@ -281,3 +315,6 @@ impl Dispatch {
         self.feed.tell(news);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 //! - [`dispatch`]: brings the scheduler's events to the pure listener and carries its commands out.
 //! - [`door`]: the accept loop with its limits; [`web`]: decode → enqueue → answer, one file per family of routes.
 //! - [`store`], [`peers`]: the jobs' ports on redb and reqwest. [`import`]: folders of the tutorial's files.
-//! - [`progress`]: bars that share the terminal with the log. [`feed`]: news for `/events` and the log. [`client`]: a node's API from the other side, for the commands.
+//! - [`progress`]: bars that share the terminal with the log. [`feed`]: news for `/events` and the log. [`client`]: a node's API from the other side, for the commands; [`dead`]: what both say of the dead list.
 //! - [`commands`]: one file per command of `jbc` and `jbc-sched`.
 //!
 //! Arrows point down only: this crate → `jbc-jobs` → {`jbc-chain`, `jbc-pow`, `jbc-scheduler`}. Here alone live HTTP,
@@ -15,6 +15,7 @@
 pub mod client;
 pub mod commands;
 pub mod config;
+pub mod dead;
 pub mod dispatch;
 pub mod door;
 pub mod feed;

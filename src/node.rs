@@ -1,6 +1,7 @@
 //! The composition root: store, ledger, scheduler, listener and door put together, and their life cycle.
 
 mod folder;
+mod job_store;
 mod open;
 
 use std::io;
@@ -10,14 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jbc_chain::UnixMicros;
-use jbc_jobs::audit::AUDIT_CRON;
 use jbc_jobs::executor::Jobs;
 use jbc_jobs::listener::{Listener, MiningConfig, Network as NetworkState};
 use jbc_jobs::peer_table::PeerTable;
 use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::ports::{Clock, Store};
-use jbc_jobs::task::Task;
-use jbc_scheduler::{Scheduler, Trigger};
+use jbc_jobs::recurring::recurring_jobs;
+use jbc_scheduler::{AddError, JobId, JobStore, Scheduler};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
@@ -32,6 +32,7 @@ use crate::store::OpenError;
 use crate::web::{self, ApiError, RateLimit};
 
 pub use folder::{NODE_FILE, NodeFile, TOKEN_FILE};
+pub use job_store::JOBS_FILE;
 pub use open::OpenedFolder;
 
 /// Blocks one address may post a second, and at once: far above an honest node's, far below what costs us hashing.
@@ -209,6 +210,11 @@ pub async fn run(
         source,
     })?;
     let own_url = listener.as_ref().and(config.own_url.clone());
+    let paused = folder.jobs.load().map(|stored| job_store::paused(&stored));
+    let paused = paused.map_err(|error| NodeError::Start {
+        part: "the scheduler",
+        reason: error.to_string(),
+    })?;
     let node = Arc::new(assemble(&config, folder, own_url, token)?);
     let note = NodeFile {
         pid: std::process::id(),
@@ -222,8 +228,9 @@ pub async fn run(
             source,
         })?;
     introduce(&node, &config);
+    say_paused(&paused);
     node.dispatch.start(&node.scheduler);
-    add_audit(&node);
+    add_recurring_jobs(&node.scheduler);
 
     let door = listener.map(|listener| tokio::spawn(serve(listener, Arc::clone(&node))));
     let outcome = wait(&node, signal).await;
@@ -236,7 +243,6 @@ pub async fn run(
         .scheduler
         .drain_async(Duration::from_millis(DRAIN_MS))
         .await;
-    node.dispatch.stop();
     match report.is_clean() {
         true => tracing::info!(
             "stopped: {} jobs dropped, {} runs cancelled",
@@ -291,17 +297,21 @@ fn assemble(
         node_id,
         fingerprint,
     });
+    let feed = Feed::default();
+    let dispatch = Arc::new(Dispatch::new(listener, feed.clone()));
     let scheduler = Scheduler::builder(Arc::clone(&jobs))
+        .store(folder.jobs)
+        // From the first moment on: a job that was missed while no node ran ends before anything else is done.
+        .listener(Dispatch::EVENTS, Dispatch::ear(&dispatch))
         .workers(config.threads.max(1), PROMPT_WORKERS)
         .tokio(tokio::runtime::Handle::current())
         .io_limit(IO_JOBS)
         .start()
         .map_err(|error| failed("the scheduler")(error.to_string()))?;
-    let feed = Feed::default();
     Ok(Node {
         jobs,
         scheduler,
-        dispatch: Arc::new(Dispatch::new(listener, feed.clone())),
+        dispatch,
         feed,
         own_url,
         started: Instant::now(),
@@ -343,12 +353,30 @@ fn introduce(node: &Node, config: &Config) {
     }
 }
 
-fn add_audit(node: &Node) {
-    if let Err(error) = node
-        .scheduler
-        .add_job(Task::Audit.into_spec(Trigger::cron(AUDIT_CRON)))
-    {
-        tracing::error!(%error, "the nightly audit could not be scheduled");
+/// A pause holds until it is ended, also over a restart: nobody should wonder why a node does nothing.
+fn say_paused(ids: &[JobId]) {
+    if !ids.is_empty() {
+        let ids: Vec<&str> = ids.iter().map(JobId::as_str).collect();
+        tracing::warn!(
+            "paused by the operator: {} (jbc-sched --resume ID ends a pause)",
+            ids.join(", ")
+        );
+    }
+}
+
+/// Adds the jobs that come back by themselves, or lets those of the last run go on.
+fn add_recurring_jobs(scheduler: &Scheduler<NodeJobs>) {
+    for mut spec in recurring_jobs() {
+        let id = spec.id.clone();
+        let mut added = scheduler.add_job(spec.clone());
+        if let Err(AddError::Store(error)) = &added {
+            tracing::error!(job = %id, %error, "a recurring job is not kept: what is missed of it is lost");
+            spec.durable = false;
+            added = scheduler.add_job(spec);
+        }
+        if let Err(error) = added {
+            tracing::error!(job = %id, %error, "a recurring job could not be scheduled");
+        }
     }
 }
 

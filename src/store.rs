@@ -247,19 +247,7 @@ impl Store for BlockStore {
     }
 
     fn room(&self) -> Result<(), StoreError> {
-        let disk = rustix::fs::statvfs(&self.folder).map_err(|error| StoreError::Failed {
-            action: "asking for the disk's room",
-            reason: error.to_string(),
-        })?;
-        let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free_bytes < ROOM_BYTES {
-            Err(StoreError::Full {
-                free_bytes,
-                needed_bytes: ROOM_BYTES,
-            })
-        } else {
-            Ok(())
-        }
+        check_room(&self.folder)
     }
 
     fn miner_data(&self) -> String {
@@ -313,6 +301,26 @@ impl Store for BlockStore {
             Ok(())
         });
         written.map_err(failed("noting the block files"))
+    }
+}
+
+/// Whether the disk that a folder is on has the room that we insist on before writing.
+///
+/// # Errors
+/// [`StoreError::Full`], or [`StoreError::Failed`] if the system does not say.
+pub fn check_room(folder: &Path) -> Result<(), StoreError> {
+    let disk = rustix::fs::statvfs(folder).map_err(|error| StoreError::Failed {
+        action: "asking for the disk's room",
+        reason: error.to_string(),
+    })?;
+    let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free_bytes < ROOM_BYTES {
+        Err(StoreError::Full {
+            free_bytes,
+            needed_bytes: ROOM_BYTES,
+        })
+    } else {
+        Ok(())
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 
-use jbc_scheduler::{BoxFuture, Executor, JobError, RunContext};
+use jbc_scheduler::{BoxFuture, Executor, JobError, RunContext, StoredTask};
 
 use crate::ledger::Ledger;
 use crate::ports::{Clock, Peers, Store, StoreError};
 use crate::task::{Outcome, Task};
-use crate::{announce, audit, broadcast, files, mine, poll, space, sync, upload, validate};
+use crate::{
+    announce, audit, broadcast, files, mine, poll, recurring, space, sync, upload, validate,
+};
 
 /// What jobs work with.
 pub struct Jobs<S, P, C> {
@@ -96,5 +98,13 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
                 Either::Right(_) => Err(JobError::from("cancelled")),
             }
         })
+    }
+
+    fn store(&self, task: &Task) -> Option<StoredTask> {
+        recurring::store(task)
+    }
+
+    fn restore(&self, task: &StoredTask) -> Result<Task, JobError> {
+        recurring::restore(task)
     }
 }

@@ -7,6 +7,7 @@
 //! - [`peer_table`], [`peer_url`]: whom we know and trust how far. Pure.
 //! - [`ledger`]: chain and store behind one door: what is accepted is durable before it is seen.
 //! - [`ports`]: the small traits through which jobs reach the world; the service provides them.
+//! - [`recurring`]: the jobs that a node adds at each start and keeps over a restart, and their form in the job store.
 //! - [`executor`]: hands a `Task` to its file.
 //!
 //! # Invariants
@@ -29,6 +30,7 @@ pub mod peer_table;
 pub mod peer_url;
 pub mod poll;
 pub mod ports;
+pub mod recurring;
 pub mod space;
 pub mod sync;
 pub mod task;

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jbc_chain::{Block, Hash, Target, TemplateParts, Unchecked, UnixMicros, Work};
-use jbc_scheduler::{ConflictPolicy, JobSpec, Lane, Trigger};
+use jbc_scheduler::{ConflictPolicy, JobSpec, Lane, Retry, Trigger};
 
 use crate::peer_url::PeerUrl;
 use crate::ports::{PeerError, PeerStatus, TipClaim};
@@ -413,14 +414,28 @@ impl Task {
         }
     }
 
+    /// What failed for a reason that may pass is tried again before it lies in the dead list: files that cannot be
+    /// written after one and two seconds, an audit that breaks off after one and two minutes. The listener itself sees
+    /// to mining and to calls of peers.
+    fn retry(&self) -> Option<Retry> {
+        match self {
+            Self::Files => Some(Retry::attempts(3)),
+            Self::Audit => {
+                Some(Retry::attempts(3).waits(Duration::from_secs(60), Duration::from_secs(300)))
+            }
+            _ => None,
+        }
+    }
+
     /// The job for this task with its kind's policy.
     pub fn into_spec(self, trigger: Trigger) -> JobSpec<Self> {
         let (lane, priority) = self.placement();
-        let (id, kind, conflict) = (self.id(), self.kind(), self.conflict());
+        let (id, kind, conflict, retry) = (self.id(), self.kind(), self.conflict(), self.retry());
         JobSpec::new(id, kind, self)
             .lane(lane)
             .priority(priority)
             .conflict(conflict)
+            .retry(retry)
             .trigger(trigger)
     }
 }

@@ -56,6 +56,22 @@ async fn steering_sends_the_id_as_json_and_the_token() {
 }
 
 #[tokio::test]
+async fn the_dead_list_is_read_and_a_dead_job_forgotten() {
+    let dead = r#"{"id":"audit","name":"audit","failures":3,"error":"no","died_at":1000,"durable":true,"later":1}"#;
+    let (client, server) = client(vec![
+        ("GET /jobs/dead ", format!("{{\"dead\": [{dead}]}}")),
+        ("POST /jobs/forget ", dead.to_owned()),
+    ]);
+    let listed = client.dead().await.unwrap();
+    assert_eq!((listed[0].id.as_str(), listed[0].failures), ("audit", 3));
+    assert_eq!(client.dead_json().await.unwrap().get(), format!("[{dead}]"));
+    let forgotten = client.forget("audit", "secret").await.unwrap();
+    assert_eq!(forgotten, listed[0]);
+    let request = server.requests().pop().unwrap();
+    assert!(request.ends_with("{\"id\":\"audit\"}"), "{request}");
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_in_the_nodes_words() {
     let body = r#"{"error": {"field": "token", "reason": "not the token"}}"#;
     let answer = format!(

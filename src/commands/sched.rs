@@ -1,10 +1,12 @@
 //! `jbc-sched`: looks into a node's scheduler and steers it.
 //!
 //! - `nodes.rs`: which nodes run here, and the token that steers one.
+//! - `stored.rs`: what stopped nodes have left in their data folders.
 //! - `layout.rs`: jobs and runs as text, a pure function of both.
 
 mod layout;
 mod nodes;
+mod stored;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,14 +35,16 @@ const WATCH_MS: u64 = 1_000;
     long_about = "Look into the schedulers of running nodes, and steer their jobs
 
 Everything a node does is a job with an id: mining, validate:…, sync, poll. Without --port and --url all nodes that run from \
-the data folder are asked. Steering needs the node's token, which is read from its data folder; another machine's node \
-takes it from --token or from the environment variable JBC_TOKEN.",
+the data folder are asked; where none runs, --list-jobs and --list-dead show what the stopped nodes have stored. \
+Steering needs the node's token, which is read from its data folder; another machine's node takes it from --token or from the environment variable JBC_TOKEN.",
     after_help = "EXAMPLES:
     jbc-sched --list-jobs --watch                 what all nodes on this machine are doing, again every second
     jbc-sched --list-jobs --port 5001 -o wide     one node, with priorities and what runs for how long
     jbc-sched --history --port 5001               the runs that have ended, newest last
     jbc-sched --pause mining --port 5001          stop mining (one job a thread: mining, mining/1, …)
     jbc-sched --resume mining --port 5001         go on
+    jbc-sched --list-jobs --data-dir chaindata    with no node running: what is stored of their jobs
+    jbc-sched --list-dead                         what has failed for good; --requeue ID tries it again
     jbc-sched --run audit --url http://10.0.0.7:5000 --token \"$(ssh 10.0.0.7 cat jbc/chaindata/5000/token)\"
 
 EXIT CODE: 0 done, 1 not done, or no node found"
@@ -52,7 +56,10 @@ pub struct SchedArgs {
     /// List the runs that have ended, newest last
     #[structopt(long, group = "action")]
     pub history: bool,
-    /// Start no run of this job until it is resumed
+    /// List the jobs that failed as often as they may, oldest first
+    #[structopt(long, group = "action")]
+    pub list_dead: bool,
+    /// Start no run of this job until it is resumed, also after a restart of the node
     #[structopt(long, value_name = "ID", groups = &["action", "steering"])]
     pub pause: Option<String>,
     /// End a pause
@@ -64,6 +71,12 @@ pub struct SchedArgs {
     /// Run this job now, whatever its trigger says
     #[structopt(long, value_name = "ID", groups = &["action", "steering"])]
     pub run: Option<String>,
+    /// Take this job out of the dead list and run it again
+    #[structopt(long, value_name = "ID", groups = &["action", "steering"])]
+    pub requeue: Option<String>,
+    /// Take this job out of the dead list for good
+    #[structopt(long, value_name = "ID", groups = &["action", "steering"])]
+    pub forget: Option<String>,
     /// The node on this port of this machine
     #[structopt(short, long, group = "node")]
     pub port: Option<u16>,
@@ -97,27 +110,61 @@ pub struct SchedArgs {
 enum View {
     Jobs,
     History { count: u64 },
+    Dead,
+}
+
+impl View {
+    /// Its name in the API's answer.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Jobs => "jobs",
+            Self::History { .. } => "runs",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// Whether a stopped node has left it behind.
+    fn is_stored(self) -> bool {
+        !matches!(self, Self::History { .. })
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    /// To a job, which then stands in some way.
+    Steer(Steer),
+    /// Forget a dead job.
+    Forget,
 }
 
 impl SchedArgs {
-    fn steering(&self) -> Option<(Steer, &str)> {
+    fn steering(&self) -> Option<(Action, &str)> {
         let actions = [
-            (Steer::Pause, &self.pause),
-            (Steer::Resume, &self.resume),
-            (Steer::Remove, &self.remove),
-            (Steer::Run, &self.run),
+            (Action::Steer(Steer::Pause), &self.pause),
+            (Action::Steer(Steer::Resume), &self.resume),
+            (Action::Steer(Steer::Remove), &self.remove),
+            (Action::Steer(Steer::Run), &self.run),
+            (Action::Steer(Steer::Requeue), &self.requeue),
+            (Action::Forget, &self.forget),
         ];
         actions
             .into_iter()
-            .find_map(|(steer, id)| id.as_deref().map(|id| (steer, id)))
+            .find_map(|(action, id)| id.as_deref().map(|id| (action, id)))
     }
 
     fn view(&self) -> View {
         if self.history {
             View::History { count: self.count }
+        } else if self.list_dead {
+            View::Dead
         } else {
             View::Jobs
         }
+    }
+
+    fn is_json(&self) -> bool {
+        self.output.as_deref() == Some("json")
     }
 
     /// The one node that the flags name, if they do.
@@ -149,12 +196,15 @@ pub async fn run(args: SchedArgs) -> anyhow::Result<ExitCode> {
 async fn look(args: &SchedArgs) -> anyhow::Result<()> {
     let seen = see(args).await?;
     print(&seen.text)?;
-    Ok(())
+    match seen.failure {
+        Some(reason) => bail!(reason),
+        None => Ok(()),
+    }
 }
 
 /// Looks again and again. A node that stops is said so in its place; only with no node at the start is there no point.
 async fn watch(args: &SchedArgs) -> anyhow::Result<()> {
-    let live = Style::of_stdout().live && args.output.as_deref() != Some("json");
+    let live = Style::of_stdout().live && !args.is_json();
     let mut canvas = Canvas::default();
     let mut before = None;
     loop {
@@ -163,6 +213,7 @@ async fn watch(args: &SchedArgs) -> anyhow::Result<()> {
             Err(error) => Seen {
                 text: format!("{error:#}\n"),
                 lasting: error.to_string(),
+                failure: None,
             },
             Ok(seen) => seen,
         };
@@ -181,63 +232,70 @@ struct Seen {
     text: String,
     /// The text without what changes all the time, such as how long something has been running.
     lasting: String,
+    /// What could not be seen, although some could.
+    failure: Option<String>,
 }
 
 async fn see(args: &SchedArgs) -> anyhow::Result<Seen> {
-    let nodes = match args.named_node()? {
-        Some(node) => vec![node],
-        None => found_nodes(args)
-            .await?
-            .into_iter()
-            .map(|node| node.client)
-            .collect(),
-    };
-    if args.output.as_deref() == Some("json") {
-        let text = json_of(args, &nodes).await?;
-        return Ok(Seen {
-            lasting: text.clone(),
-            text,
-        });
-    }
-    let wide = args.output.as_deref() == Some("wide");
     let shown = Layout {
-        wide,
+        wide: args.output.as_deref() == Some("wide"),
         style: Style::of_stdout(),
         now: Some(now()),
     };
-    let lasting = Layout { now: None, ..shown };
+    let nodes = match args.named_node()? {
+        Some(node) => vec![node],
+        None => {
+            let found = nodes::running_from(&args.data_dir).await;
+            if found.is_empty() {
+                return stored::see(args, shown);
+            }
+            found.into_iter().map(|node| node.client).collect()
+        }
+    };
     let mut seen = Seen {
         text: String::new(),
         lasting: String::new(),
+        failure: None,
     };
+    if args.is_json() {
+        seen.text = json_of(args, &nodes).await?;
+        seen.lasting.clone_from(&seen.text);
+        return Ok(seen);
+    }
+    let lasting = Layout { now: None, ..shown };
     for node in &nodes {
         if !seen.text.is_empty() {
             seen.text.push('\n');
         }
         let status = node.status().await?;
-        match args.view() {
+        let (now, later) = match args.view() {
             View::Jobs => {
                 let jobs = node.jobs().await?;
-                seen.text += &(shown.head(node.url(), &status) + &shown.jobs(&jobs));
-                seen.lasting += &lasting.jobs(&jobs);
+                (shown.jobs(&jobs), lasting.jobs(&jobs))
             }
             View::History { count } => {
                 let runs = node.history(count).await?;
-                seen.text += &(shown.head(node.url(), &status) + &shown.history(&runs));
-                seen.lasting += &lasting.history(&runs);
+                (shown.history(&runs), lasting.history(&runs))
             }
-        }
+            View::Dead => {
+                let dead = node.dead().await?;
+                (shown.dead(&dead), lasting.dead(&dead))
+            }
+        };
+        seen.text += &(shown.head(node.url(), &status) + &now);
+        seen.lasting += &later;
     }
     Ok(seen)
 }
 
 /// The API's own objects: of the node that the flags name as it answers them, of nodes that were found a list.
 async fn json_of(args: &SchedArgs, nodes: &[NodeClient]) -> anyhow::Result<String> {
-    let (key, mut lists) = (if args.history { "runs" } else { "jobs" }, Vec::new());
+    let (key, mut lists) = (args.view().key(), Vec::new());
     for node in nodes {
         let list = match args.view() {
             View::Jobs => node.jobs_json().await?,
             View::History { count } => node.history_json(count).await?,
+            View::Dead => node.dead_json().await?,
         };
         lists.push((node.url(), list));
     }
@@ -256,25 +314,23 @@ async fn json_of(args: &SchedArgs, nodes: &[NodeClient]) -> anyhow::Result<Strin
     })
 }
 
-async fn found_nodes(args: &SchedArgs) -> anyhow::Result<Vec<LocalNode>> {
-    let nodes = nodes::running_from(&args.data_dir).await;
-    if nodes.is_empty() {
-        bail!(
-            "no node is running from {}/ (`jbc node` starts one; --data-dir, --port and --url look elsewhere)",
-            args.data_dir.display()
-        );
-    }
-    Ok(nodes)
+/// What is said where no node runs and none is named.
+fn no_node(args: &SchedArgs) -> String {
+    format!(
+        "no node is running from {}/ (`jbc node` starts one; --data-dir, --port and --url look elsewhere)",
+        args.data_dir.display()
+    )
 }
 
-async fn steer(args: &SchedArgs, action: Steer, id: &str) -> anyhow::Result<()> {
+async fn steer(args: &SchedArgs, action: Action, id: &str) -> anyhow::Result<()> {
     let (node, folder) = match args.named_node()? {
         Some(node) => {
             let folder = nodes::folder_of(&node, &args.data_dir).await;
             (node, folder)
         }
-        None => match <[LocalNode; 1]>::try_from(found_nodes(args).await?) {
+        None => match <[LocalNode; 1]>::try_from(nodes::running_from(&args.data_dir).await) {
             Ok([node]) => (node.client, Some(node.folder)),
+            Err(nodes) if nodes.is_empty() => bail!(no_node(args)),
             Err(nodes) => {
                 let urls: Vec<&str> = nodes.iter().map(|node| node.client.url()).collect();
                 bail!(
@@ -295,13 +351,22 @@ async fn steer(args: &SchedArgs, action: Steer, id: &str) -> anyhow::Result<()> 
             )
         })?,
     };
-    let job = node.steer(action, id, token.trim()).await?;
     let layout = Layout {
         wide: false,
         style: Style::of_stdout(),
         now: Some(now()),
     };
-    print(&layout.steered(node.url(), action, &job))?;
+    let text = match action {
+        Action::Steer(action) => {
+            let job = node.steer(action, id, token.trim()).await?;
+            layout.steered(node.url(), action, &job)
+        }
+        Action::Forget => {
+            let dead = node.forget(id, token.trim()).await?;
+            layout.forgotten(node.url(), &dead)
+        }
+    };
+    print(&text)?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use jbc_jobs::ledger::{Ledger, ReplayError};
 use jbc_jobs::ports::{Clock, Store};
 use jbc_jobs::task::Origin;
 
+use super::job_store::{self, NodeJobStore};
 use super::{NodeError, SystemClock};
 use crate::config::Config;
 use crate::import::read_folder;
@@ -19,6 +20,8 @@ use crate::store::{BlockStore, DATA_FILE, DATABASE_FILE, OpenError, prepare_data
 pub struct OpenedFolder {
     /// Chain and store.
     pub ledger: Ledger<BlockStore>,
+    /// What the scheduler keeps.
+    pub(super) jobs: NodeJobStore,
 }
 
 /// Opens the folder.
@@ -42,7 +45,9 @@ pub(super) fn open(config: &Config) -> Result<OpenedFolder, NodeError> {
             }
         })?;
     }
-    Ok(OpenedFolder { ledger })
+    // After the database, whose lock says whose the folder is.
+    let jobs = job_store::open(&config.folder)?;
+    Ok(OpenedFolder { ledger, jobs })
 }
 
 fn open_database(config: &Config) -> Result<Ledger<BlockStore>, OpenError> {
@@ -70,7 +75,7 @@ fn open_database(config: &Config) -> Result<Ledger<BlockStore>, OpenError> {
 
 /// Moves the damaged database aside, in full view, and starts anew from the block files; peers bring the rest.
 fn rebuild(config: &Config, reason: &str) -> Result<Ledger<BlockStore>, NodeError> {
-    let aside = move_aside(&config.folder).map_err(|source| NodeError::File {
+    let aside = move_aside(&config.folder, DATABASE_FILE).map_err(|source| NodeError::File {
         file: DATABASE_FILE,
         source,
     })?;
@@ -88,10 +93,11 @@ fn rebuild(config: &Config, reason: &str) -> Result<Ledger<BlockStore>, NodeErro
     Ok(ledger)
 }
 
-fn move_aside(folder: &Path) -> io::Result<PathBuf> {
+/// Gives a damaged file of the folder a name that says so.
+pub(super) fn move_aside(folder: &Path, file: &str) -> io::Result<PathBuf> {
     let seconds = SystemClock.now().0 / 1_000_000;
-    let aside = folder.join(format!("{DATABASE_FILE}.damaged-{seconds}"));
-    fs::rename(folder.join(DATABASE_FILE), &aside)?;
+    let aside = folder.join(format!("{file}.damaged-{seconds}"));
+    fs::rename(folder.join(file), &aside)?;
     Ok(aside)
 }
 

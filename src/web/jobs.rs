@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use jbc_jobs::task::is_mining_id;
-use jbc_scheduler::{ChangeError, JobId, JobInfo, JobLookupError};
+use jbc_scheduler::{ChangeError, JobId, JobLookupError, Scheduler};
 use serde::Deserialize;
 use serde_json::json;
 use warp::http::StatusCode;
@@ -13,7 +13,9 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::answers::{Answer, ApiError, json_reply, parse_body, reply};
-use super::{Caller, Page, Routes, SMALL_BODY_BYTES, WithNode, caller, query};
+use super::{Caller, Page, Routes, SMALL_BODY_BYTES, WithNode, caller, off_thread, query};
+use crate::dead::DeadInfo;
+use crate::dispatch::NodeJobs;
 use crate::node::Node;
 
 /// How often a mining job that is not there is looked for, and the time between two looks, in milliseconds: a node without
@@ -35,9 +37,16 @@ pub(super) fn reading(node: WithNode) -> Routes {
     let history = warp::path!("jobs" / "history")
         .and(warp::get())
         .and(query::<Page>())
-        .and(node)
+        .and(node.clone())
         .map(|page, node: Arc<Node>| reply(history(page, &node)));
-    jobs.or(history).unify().boxed()
+    let dead = warp::path!("jobs" / "dead")
+        .and(warp::get())
+        .and(node)
+        .map(|node: Arc<Node>| {
+            let dead: Vec<DeadInfo> = node.scheduler.dead_jobs().iter().map(Into::into).collect();
+            json_reply(&json!({ "dead": dead }))
+        });
+    jobs.or(history).unify().or(dead).unify().boxed()
 }
 
 fn history(page: Answer<Page>, node: &Node) -> Answer<Response> {
@@ -56,7 +65,7 @@ pub(super) fn steering(node: WithNode) -> Routes {
     let jobs = jobs.then(
         |action: String, caller: Caller, body: Bytes, node: Arc<Node>| async move {
             match node.permits(caller.authorization.as_deref()) {
-                Ok(()) => reply(steer(&action, &body, &node).await),
+                Ok(()) => reply(steer(action, &body, node).await),
                 Err(error) => error.into_response(),
             }
         },
@@ -75,12 +84,14 @@ pub(super) fn steering(node: WithNode) -> Routes {
     jobs.or(shutdown).unify().boxed()
 }
 
-async fn steer(action: &str, body: &Bytes, node: &Node) -> Answer<Response> {
+async fn steer(action: String, body: &Bytes, node: Arc<Node>) -> Answer<Response> {
     let Which { id } = parse_body(body, SMALL_BODY_BYTES)?;
     let id = JobId::from(id);
     let mut looks = 1;
-    let job = loop {
-        match steer_now(action, &id, node) {
+    let answer = loop {
+        let (asked, job, scheduler) = (action.clone(), id.clone(), node.scheduler.clone());
+        // What is to outlive the node is written before it is answered.
+        match off_thread(move || Ok(steer_now(&asked, &job, &scheduler))).await? {
             // Between two ranges a mining job is gone for a moment.
             Err(Refused::NoSuchJob(_)) if is_mining_id(id.as_str()) && looks < MINING_LOOKS => {
                 looks += 1;
@@ -88,11 +99,11 @@ async fn steer(action: &str, body: &Bytes, node: &Node) -> Answer<Response> {
             }
             Err(Refused::NoSuchJob(error)) => return Err(ApiError::missing("id", error)),
             Err(Refused::Other(error)) => return Err(error),
-            Ok(job) => break job,
+            Ok(answer) => break answer,
         }
     };
     tracing::info!(job = %id, action, "steered");
-    Ok(json_reply(&job))
+    Ok(answer)
 }
 
 enum Refused {
@@ -115,15 +126,36 @@ impl From<ChangeError> for Refused {
     }
 }
 
-fn steer_now(action: &str, id: &JobId, node: &Node) -> Result<JobInfo, Refused> {
-    Ok(match action {
-        "pause" => node.scheduler.pause_job(id)?,
-        "resume" => node.scheduler.resume_job(id)?,
-        "remove" => node.scheduler.remove_job(id)?,
-        "run" => node.scheduler.run_job(id)?,
+/// Answers with the job as it is now, and with what is forgotten as it was.
+fn steer_now(
+    action: &str,
+    id: &JobId,
+    scheduler: &Scheduler<NodeJobs>,
+) -> Result<Response, Refused> {
+    let job = match action {
+        "pause" => scheduler.pause_job(id)?,
+        "resume" => scheduler.resume_job(id)?,
+        "remove" => scheduler.remove_job(id)?,
+        "run" => scheduler.run_job(id)?,
+        "requeue" => scheduler.requeue_dead(id).map_err(no_dead_job)?,
+        "forget" => {
+            let dead = scheduler.forget_dead(id).map_err(no_dead_job)?;
+            return Ok(json_reply(&DeadInfo::from(&dead)));
+        }
         _ => {
-            let reason = "a job is steered by pause, resume, run or remove";
+            let reason = "a job is steered by pause, resume, run, remove, requeue or forget";
             return Err(Refused::Other(ApiError::missing("path", reason)));
         }
-    })
+    };
+    Ok(json_reply(&job))
+}
+
+fn no_dead_job(error: ChangeError) -> Refused {
+    match error {
+        ChangeError::NotFound(JobLookupError { id }) => {
+            let reason = format!("no job with the id {id} is dead");
+            Refused::Other(ApiError::missing("id", reason))
+        }
+        error => error.into(),
+    }
 }

@@ -23,6 +23,7 @@ mod wait;
 mod bad_blocks;
 mod commands;
 mod databases;
+mod durability;
 mod folders;
 mod hostile_peers;
 mod kills;

@@ -17,6 +17,8 @@ use crate::wait::{until, until_true};
 
 /// The program under test.
 pub(crate) const JBC: &str = env!("CARGO_BIN_EXE_jbc");
+/// The program that looks into it.
+pub(crate) const JBC_SCHED: &str = env!("CARGO_BIN_EXE_jbc-sched");
 
 /// How a node is started, also again.
 #[derive(Clone, Debug)]

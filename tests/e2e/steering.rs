@@ -25,6 +25,8 @@ fn without_the_right_token_nothing_is_steered() {
             ("POST", "/jobs/resume", &mining),
             ("POST", "/jobs/run", &mining),
             ("POST", "/jobs/remove", &mining),
+            ("POST", "/jobs/requeue", &mining),
+            ("POST", "/jobs/forget", &mining),
             ("DELETE", "/peers", &peer),
             ("POST", "/shutdown", &"{}".to_owned()),
         ] {
@@ -148,6 +150,8 @@ fn a_job_is_run_at_once_and_what_is_unknown_is_named() {
     for (path, body, status, field) in [
         ("/jobs/pause", json!({ "id": "nothing" }), 404, "id"),
         ("/jobs/resume", json!({ "id": "" }), 404, "id"),
+        ("/jobs/requeue", json!({ "id": "audit" }), 404, "id"),
+        ("/jobs/forget", json!({ "id": "audit" }), 404, "id"),
         ("/jobs/explode", json!({ "id": "audit" }), 404, "path"),
         ("/jobs/pause", json!({ "id": 5 }), 400, "body"),
         ("/jobs/pause", json!({}), 400, "body"),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::JobId;
+use crate::info::{JobInfo, JobState};
 use crate::job::{Lane, Retry};
 use crate::trigger::Trigger;
 
@@ -151,6 +152,40 @@ pub struct StoredJob {
     pub owed_us: Vec<u64>,
     /// The first time that has not come.
     pub next_us: Option<u64>,
+}
+
+impl StoredJob {
+    /// The job for people, as it stands while no scheduler runs it. One that is owed a run is pending: it starts when a
+    /// scheduler does. A next time that has passed was missed.
+    #[must_use]
+    pub fn info(&self) -> JobInfo {
+        let millis = |us: u64| us / 1_000;
+        let next_us = self.owed_us.first().copied().or(self.next_us);
+        JobInfo {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            lane: self.lane,
+            priority: self.priority,
+            trigger: self.trigger.to_string(),
+            state: if self.paused {
+                JobState::Paused
+            } else if self.owed_us.is_empty() {
+                JobState::Scheduled
+            } else {
+                JobState::Pending
+            },
+            next_run_time: next_us.filter(|_| !self.paused).map(millis),
+            paused: self.paused,
+            runs: Vec::new(),
+            max_instances: self.max_instances,
+            coalesce: self.coalesce,
+            misfire_grace_time_ms: self.misfire_grace_us.map(millis),
+            timeout_ms: self.timeout_us.map(millis),
+            failures: self.failures,
+            tags: self.tags.clone(),
+            durable: true,
+        }
+    }
 }
 
 /// A job that failed as often as it may.

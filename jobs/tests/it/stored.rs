@@ -60,9 +60,10 @@ impl Bench {
         }
     }
 
+    /// Runs a task once, however it ends.
     fn run(&self, task: Task) -> Ended {
         self.scheduler
-            .add_job(task.into_spec(Trigger::Now))
+            .add_job(task.into_spec(Trigger::Now).retry(None))
             .unwrap();
         self.ends.recv_timeout(DEADLINE).unwrap()
     }

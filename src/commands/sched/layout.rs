@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use jbc_chain::UnixMicros;
-use jbc_scheduler::{JobInfo, JobState, RunInfo, RunOutcome, RunRecord, format_jobs};
+use jbc_scheduler::{
+    JobId, JobInfo, JobState, RunInfo, RunOutcome, RunRecord, Stored, format_jobs,
+};
 
 use jbc_jobs::task::is_mining_id;
 
 use crate::client::{Status, Steer};
 use crate::commands::terminal::{Colour, Style, duration, instant_of_ms, one_line, table, utc};
+use crate::dead::DeadInfo;
 
 /// Longest text of a cell, in characters.
 const CELL_CHARS: usize = 60;
@@ -139,6 +142,58 @@ impl Layout {
         )
     }
 
+    /// The jobs of a node that failed for good.
+    pub(super) fn dead(&self, dead: &[DeadInfo]) -> String {
+        if dead.is_empty() {
+            return "No dead jobs\n".to_owned();
+        }
+        let titles = ["DIED (UTC)", "JOB", "NAME", "FAILURES", "ERROR"].map(str::to_owned);
+        let rows: Vec<_> = std::iter::once(titles)
+            .chain(dead.iter().map(died))
+            .collect();
+        table(
+            &rows,
+            [false, false, false, true, false],
+            |row, _, cell| match row {
+                0 => self.style.paint(Colour::Bold, cell),
+                _ => cell.to_owned(),
+            },
+        )
+    }
+
+    /// The line above what a stopped node's job store holds.
+    pub(super) fn stored_head(&self, folder: &str, words: &str) -> String {
+        let folder = one_line(folder, usize::MAX);
+        let words = one_line(words, usize::MAX);
+        format!("{}  {words}\n", self.style.paint(Colour::Bold, &folder))
+    }
+
+    /// What a job store holds beside its jobs.
+    pub(super) fn stored_rest(&self, stored: &Stored) -> String {
+        let mut text = String::new();
+        if !stored.paused.is_empty() {
+            let ids: Vec<&str> = stored.paused.iter().map(JobId::as_str).collect();
+            text += &format!(
+                "Paused, once a node adds them: {}\n",
+                one_line(&ids.join(", "), usize::MAX)
+            );
+        }
+        if !stored.dead.is_empty() {
+            text += &format!("Dead jobs: {} (--list-dead)\n", stored.dead.len());
+        }
+        for row in &stored.damaged {
+            let line = format!("Cannot be read: {}: {}", row.key, row.reason);
+            text += &(one_line(&line, usize::MAX) + "\n");
+        }
+        text
+    }
+
+    /// What became of a dead job that is to be forgotten.
+    pub(super) fn forgotten(&self, url: &str, dead: &DeadInfo) -> String {
+        let id = one_line(dead.id.as_str(), CELL_CHARS);
+        format!("{url}: {id} is out of the dead list for good\n")
+    }
+
     /// What steering did.
     pub(super) fn steered(&self, url: &str, action: Steer, job: &JobInfo) -> String {
         let done = match action {
@@ -146,6 +201,7 @@ impl Layout {
             Steer::Resume => "resumed",
             Steer::Remove => "removed",
             Steer::Run => "told to run",
+            Steer::Requeue => "out of the dead list, and runs again",
         };
         let id = job.id.as_str();
         let mut text = format!("{url}: {} is {done}\n", one_line(id, CELL_CHARS));
@@ -197,6 +253,17 @@ fn ended(run: &RunRecord) -> [String; 7] {
         run.outcome.to_string(),
         took,
         message,
+    ]
+}
+
+fn died(dead: &DeadInfo) -> [String; 5] {
+    [
+        utc(instant_of_ms(dead.died_at)),
+        one_line(dead.id.as_str(), CELL_CHARS),
+        one_line(&dead.name, CELL_CHARS),
+        dead.failures.to_string(),
+        // The one thing that the list is looked at for.
+        one_line(&dead.error, usize::MAX),
     ]
 }
 

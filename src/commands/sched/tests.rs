@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use jbc_chain::UnixMicros;
-use jbc_scheduler::{JobInfo, RunRecord};
+use jbc_scheduler::{JobInfo, JobStore, RedbStore, RunRecord, StoreChange};
 
 use super::*;
 use crate::client::canned::{Canned, job_json, status_json};
+use crate::dead::DeadInfo;
 
 fn parse(line: &str) -> Result<SchedArgs, structopt::clap::Error> {
     SchedArgs::from_iter_safe(std::iter::once("jbc-sched").chain(line.split_whitespace()))
@@ -58,7 +59,12 @@ fn listing_jobs_is_what_happens_without_an_action() {
     );
     assert_eq!(
         parse("--run audit").unwrap().steering(),
-        Some((Steer::Run, "audit"))
+        Some((Action::Steer(Steer::Run), "audit"))
+    );
+    assert_eq!(parse("--list-dead").unwrap().view(), View::Dead);
+    assert_eq!(
+        parse("--forget audit").unwrap().steering(),
+        Some((Action::Forget, "audit"))
     );
 }
 
@@ -67,6 +73,9 @@ fn flags_that_contradict_each_other_are_refused() {
     for line in [
         "--pause mining --resume mining",
         "--list-jobs --history",
+        "--list-jobs --list-dead",
+        "--requeue audit --forget audit",
+        "--forget audit --output json",
         "--port 5001 --url http://localhost:5001",
         "--pause mining --watch",
         "--remove mining --output json",
@@ -321,5 +330,84 @@ fn removing_a_mining_job_explains_that_it_comes_back() {
     assert_eq!(
         paused,
         "http://x:1: mining is paused\n    mining: mine (trigger: now, running)\n"
+    );
+}
+
+#[test]
+fn the_dead_list_says_when_what_how_often_and_why() {
+    let dead = |id: &str, error: &str| DeadInfo {
+        id: id.into(),
+        name: "audit".to_owned(),
+        failures: 3,
+        error: error.to_owned(),
+        died_at: 1_508_895_381_042,
+        durable: true,
+    };
+    let layout = Layout {
+        wide: false,
+        style: Style::PLAIN,
+        now: None,
+    };
+    let expected = "\
+DIED (UTC)           JOB    NAME   FAILURES  ERROR
+2017-10-25 01:36:21  audit  audit         3  panicked:\\nno
+2017-10-25 01:36:21  files  audit         3  full
+";
+    assert_eq!(
+        layout.dead(&[dead("audit", "panicked:\nno"), dead("files", "full")]),
+        expected
+    );
+    assert_eq!(layout.dead(&[]), "No dead jobs\n");
+}
+
+#[tokio::test]
+async fn a_running_node_hides_what_stopped_ones_have_stored() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let running = node("one");
+    data_folder(data_dir.path(), "5001", &running.url, "one");
+    let stopped = data_folder(data_dir.path(), "5002", "http://127.0.0.1:1", "gone");
+    RedbStore::create(stopped.join("jobs.redb")).unwrap();
+    let seen = see(&args("", data_dir.path())).await.unwrap().text;
+    assert!(
+        seen.contains(&running.url) && !seen.contains("jobs.redb"),
+        "{seen}"
+    );
+    let seen = see(&args("", &stopped)).await.unwrap().text;
+    assert!(
+        seen.ends_with("holds\nJobstore default:\n    No scheduled jobs\n"),
+        "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn stored_jobs_are_shown_as_they_will_stand() {
+    let stored = |id: &str, paused: bool, owed_us: &[u64]| {
+        let job = json!({
+            "id": id, "name": "audit", "task": { "kind": "audit", "args": {} }, "lane": "bulk", "priority": 0,
+            "trigger": { "type": "cron", "expression": "0 17 3 * * *", "time_zone": null }, "anchor_us": 0,
+            "jitter_us": 0, "misfire_grace_us": null, "coalesce": true, "max_instances": 1, "timeout_us": null,
+            "retry": null, "tags": [], "paused": paused, "failures": 0, "owed_us": owed_us,
+            "next_us": 1_508_895_381_000_000_u64,
+        });
+        StoreChange::PutJob(Box::new(serde_json::from_value(job).unwrap()))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::create(folder.path().join("jobs.redb")).unwrap();
+    let jobs = [
+        stored("broken-off", false, &[1_000_000]),
+        stored("held", true, &[]),
+        stored("nightly", false, &[]),
+    ];
+    store.apply(&jobs).unwrap();
+    drop(store);
+    let seen = see(&args("", folder.path())).await.unwrap().text;
+    let lines: Vec<&str> = seen.lines().skip(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "    broken-off: audit (trigger: cron[0 17 3 * * *], pending)",
+            "    held: audit (trigger: cron[0 17 3 * * *], paused)",
+            "    nightly: audit (trigger: cron[0 17 3 * * *], next run at: 2017-10-25 01:36:21 UTC)",
+        ]
     );
 }
