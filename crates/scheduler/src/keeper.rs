@@ -13,22 +13,23 @@ use crate::sync::Mutex;
 /// The store and its turn.
 pub(crate) struct Keeper {
     pub(crate) store: Arc<dyn JobStore>,
-    /// Held while the store is written, and never asked for under the scheduler's lock.
-    turn: Mutex<()>,
+    /// Held while the store is written, and never asked for under the scheduler's lock. It guards whether the last write
+    /// failed, so that a store that fails for an hour is said once.
+    turn: Mutex<bool>,
 }
 
 impl Keeper {
     pub(crate) fn new(store: Arc<dyn JobStore>) -> Self {
         Self {
             store,
-            turn: Mutex::new(()),
+            turn: Mutex::new(false),
         }
     }
 
     /// Writes all that has changed. Who comes while another writes waits, and finds its change written.
     pub(crate) fn write<E: Executor>(&self, shared: &Arc<Shared<E>>) -> Result<(), StoreError> {
-        // It guards no data.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is half done if a store panics: what was to be written is still in the ledger, or in the store.
+        let mut failed = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = shared.lock().queue.changes(shared.now());
         if changes.is_empty() {
             return Ok(());
@@ -36,9 +37,16 @@ impl Keeper {
         let written = self.store.apply(&changes);
         let mut state = shared.lock();
         match &written {
-            Ok(()) => state.queue.written(),
+            Ok(()) => {
+                state.queue.written();
+                if std::mem::take(&mut *failed) {
+                    tracing::info!(store = self.store.name(), "the job store is written again");
+                }
+            }
             Err(error) => {
-                tracing::error!(%error, changes = changes.len(), "the job store failed and is tried again");
+                if !std::mem::replace(&mut *failed, true) {
+                    tracing::error!(%error, changes = changes.len(), "the job store failed and is tried again");
+                }
                 let now = shared.now();
                 state.queue.unwritten(changes, now);
                 let _ = shared.settle(state, now, By::Hurried);

@@ -127,7 +127,7 @@ impl<E: Executor> Scheduler<E> {
     }
 
     /// Lets a paused job run again: one to run once runs, a recurring one goes on with its next time. Resuming one that
-    /// is not paused is nothing.
+    /// is not paused is nothing. Resuming an id that has no job fails, but a pause that a store kept for it ends.
     ///
     /// # Errors
     /// If there is no such job, or [`ChangeError::Store`].
