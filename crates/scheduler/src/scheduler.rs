@@ -76,7 +76,7 @@ impl<E: Executor> Scheduler<E> {
         };
         match &self.shared.keeper {
             Some(keeper) if new.stored.is_some() => keeper.add(&self.shared, new),
-            _ => self.shared.change_at(now, |queue| queue.add(new, now))?,
+            _ => self.shared.switch_at(now, |queue| queue.add(new, now)),
         }
     }
 
