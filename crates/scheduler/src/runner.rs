@@ -411,11 +411,12 @@ impl<E: Executor> Shared<E> {
             .0
     }
 
-    /// Stops accepting and starting; waits for nothing. Answers how many jobs will not run, and how many wait in the
-    /// store.
-    pub(crate) fn close(self: &Arc<Self>) -> (usize, usize) {
+    /// Stops accepting and starting; waits for nothing. Answers how many jobs will not run, how many wait in the store,
+    /// and how many runs go on.
+    pub(crate) fn close(self: &Arc<Self>) -> (usize, usize, usize) {
         let mut state = self.lock();
-        let counts = state.queue.close();
+        let (dropped, stored) = state.queue.close();
+        let counts = (dropped, stored, state.queue.running());
         state.cron = None;
         // Nothing is told or written: jobs go without a word, and those that a store keeps stay in it.
         let _ = self.settle(state, self.now(), By::Caller);
