@@ -57,8 +57,7 @@ impl<E: Executor> Scheduler<E> {
     #[must_use = "the report says whether something was left running"]
     pub fn drain_gently(&self, patience: Duration, limit: Duration) -> DrainReport {
         let start = Instant::now();
-        let (dropped, stored) = self.shared.close();
-        let running = self.shared.lock().queue.running();
+        let (dropped, stored, running) = self.shared.close();
         let me = thread::current().id();
         self.wait_while(patience, |state| state.queue.running() > 0);
         let cancelled = self.shared.stop_all();

@@ -74,17 +74,29 @@ impl Keeper {
             }
             Preview::Done(added) => {
                 drop(turn);
-                shared.settle(state, now, By::Caller)?;
+                let by = match added {
+                    Added::Refreshed => By::Caller,
+                    _ => By::Unconcerned,
+                };
+                shared.settle(state, now, by)?;
                 return Ok(added);
             }
         };
         drop(state);
-        self.store.apply(&[StoreChange::PutJob(stored.clone())])?;
+        let changes = vec![StoreChange::PutJob(stored.clone())];
+        let written = self.store.apply(&changes);
         let now = shared.now();
         let mut state = shared.lock();
+        if let Err(error) = written {
+            // A disk that fails may hold it all the same: it is told again how things stand.
+            state.queue.unwritten(changes, now);
+            let _ = shared.settle(state, now, By::Hurried);
+            return Err(error.into());
+        }
         let added = state.queue.add_written(job, &stored, now);
         drop(turn);
-        shared.settle(state, now, By::Caller)?;
+        // The job itself is written; what else could not be is in the log, and written again later.
+        let _ = shared.settle(state, now, By::Caller);
         added
     }
 }

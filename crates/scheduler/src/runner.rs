@@ -86,6 +86,9 @@ pub(crate) enum By<'a, E: Executor> {
     Worker(&'a mut Teller<E>),
     /// A thread of the program's: here, and it is told whether the store was written.
     Caller,
+    /// A thread of the program's whose change no store keeps: here, and what the store still lacks of others is left to
+    /// them.
+    Unconcerned,
     /// The timer, cron or tokio, which must not wait: a worker does it.
     Hurried,
 }
@@ -169,17 +172,8 @@ impl<E: Executor> Shared<E> {
         change: impl FnOnce(&mut Queue<E>, Now) -> R,
     ) -> Result<R, StoreError> {
         let now = self.now();
-        self.change_at(now, |queue| change(queue, now))
-    }
-
-    /// As [`change`](Self::change), by who has looked at the clock.
-    pub(crate) fn change_at<R>(
-        self: &Arc<Self>,
-        now: Now,
-        change: impl FnOnce(&mut Queue<E>) -> R,
-    ) -> Result<R, StoreError> {
         let mut state = self.lock();
-        let answer = change(&mut state.queue);
+        let answer = change(&mut state.queue, now);
         self.settle(state, now, By::Caller)?;
         Ok(answer)
     }
@@ -187,10 +181,19 @@ impl<E: Executor> Shared<E> {
     /// Makes a change that no store keeps.
     pub(crate) fn switch<R>(self: &Arc<Self>, change: impl FnOnce(&mut Queue<E>, Now) -> R) -> R {
         let now = self.now();
+        self.switch_at(now, |queue| change(queue, now))
+    }
+
+    /// As [`switch`](Self::switch), by who has looked at the clock.
+    pub(crate) fn switch_at<R>(
+        self: &Arc<Self>,
+        now: Now,
+        change: impl FnOnce(&mut Queue<E>) -> R,
+    ) -> R {
         let mut state = self.lock();
-        let answer = change(&mut state.queue, now);
-        // A store that failed is in the log, and written again later.
-        let _ = self.settle(state, now, By::Caller);
+        let answer = change(&mut state.queue);
+        // It may take the place of what a store keeps. A store that failed is in the log, and written again later.
+        let _ = self.settle(state, now, By::Unconcerned);
         answer
     }
 
@@ -220,8 +223,10 @@ impl<E: Executor> Shared<E> {
                 }
                 Some(teller)
             }
-            By::Caller if has_letters => Some(own.insert(Teller::new(self, &state))),
-            By::Caller => None,
+            By::Caller | By::Unconcerned if has_letters => {
+                Some(own.insert(Teller::new(self, &state)))
+            }
+            By::Caller | By::Unconcerned => None,
             By::Hurried => {
                 let write = std::mem::take(&mut effects.dirty);
                 if write || has_letters {
@@ -418,11 +423,12 @@ impl<E: Executor> Shared<E> {
             .0
     }
 
-    /// Stops accepting and starting; waits for nothing. Answers how many jobs will not run, and how many wait in the
-    /// store.
-    pub(crate) fn close(self: &Arc<Self>) -> (usize, usize) {
+    /// Stops accepting and starting; waits for nothing. Answers how many jobs will not run, how many wait in the store,
+    /// and how many runs go on.
+    pub(crate) fn close(self: &Arc<Self>) -> (usize, usize, usize) {
         let mut state = self.lock();
-        let counts = state.queue.close();
+        let (dropped, stored) = state.queue.close();
+        let counts = (dropped, stored, state.queue.running());
         state.cron = None;
         // Nothing is told or written: jobs go without a word, and those that a store keeps stay in it.
         let _ = self.settle(state, self.now(), By::Caller);

@@ -78,7 +78,7 @@ impl<E: Executor> Scheduler<E> {
         let job = new.make(now)?;
         match &self.shared.keeper {
             Some(keeper) if is_stored => keeper.add(&self.shared, job),
-            _ => self.shared.change_at(now, |queue| queue.add(job, now))?,
+            _ => self.shared.switch_at(now, |queue| queue.add(job, now)),
         }
     }
 

@@ -9,7 +9,8 @@ use shuttle::thread;
 
 use crate::{
     AddError, Builder, ConflictPolicy, EventCode, EventMask, Executor, JobError, JobId, JobSpec,
-    JobState, JobStore, Lane, MemoryStore, RunContext, Scheduler, StoredTask,
+    JobState, JobStore, Lane, MemoryStore, RunContext, Scheduler, StoreChange, StoreError, Stored,
+    StoredTask,
 };
 
 /// How many orders each test tries.
@@ -241,6 +242,26 @@ fn the_events_of_an_id_that_two_threads_fight_over_tell_a_consistent_story() {
     });
 }
 
+/// A store that takes its time, in which other threads go on.
+struct Slow(MemoryStore);
+
+impl JobStore for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn load(&self) -> Result<Stored, StoreError> {
+        self.0.load()
+    }
+
+    fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        for _ in 0..40 {
+            thread::yield_now();
+        }
+        self.0.apply(changes)
+    }
+}
+
 #[test]
 fn the_end_of_a_durable_run_is_written_before_anybody_hears_of_it() {
     in_many_orders(|| {
@@ -257,7 +278,7 @@ fn the_end_of_a_durable_run_is_written_before_anybody_hears_of_it() {
         };
         let builder = builder().listener(EventMask::ALL, move |event, _| look(event.code));
         let (story, builder) = Story::of(builder, EventMask::JOB_EXECUTED);
-        let scheduler = builder.store(store).start().unwrap();
+        let scheduler = builder.store(Slow(store)).start().unwrap();
         scheduler.add_job(job("a", Some(0)).durable()).unwrap();
         story.wait_for(1);
         assert_eq!(*left.lock().unwrap(), [0]);

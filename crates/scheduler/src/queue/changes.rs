@@ -77,7 +77,9 @@ impl<E: Executor> Queue<E> {
     /// Lets a paused job run again. Times that passed meanwhile are not made up for, but a one-shot still runs once. If
     /// there is no such job, at least none that is added under this id will be paused.
     pub(crate) fn resume(&mut self, id: &JobId, now: Now) -> Result<JobInfo, ChangeError> {
-        let seat = self.seat(id).inspect_err(|_| self.ledger.forget_pause(id))?;
+        let seat = self
+            .seat(id)
+            .inspect_err(|_| self.ledger.forget_pause(id))?;
         let job = &mut self.jobs[seat];
         if job.paused {
             (job.paused, job.forced) = (false, false);

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jbc_scheduler::{
-    AddError, ChangeError, ConflictPolicy, EventCode, EventMask, JobSpec, JobState, JobStore, Lane,
-    MemoryStore, Modification, SchedulerEvent, StartError, StoreChange, StoreError, Stored,
-    Trigger,
+    AddError, Added, ChangeError, ConflictPolicy, EventCode, EventMask, JobSpec, JobState,
+    JobStore, Lane, MemoryStore, Modification, SchedulerEvent, StartError, StoreChange, StoreError,
+    Stored, Trigger,
 };
 
 use crate::harness::{
@@ -41,6 +41,55 @@ fn a_durable_job_that_cannot_be_written_is_refused_and_nothing_has_changed() {
     scheduler.add_job(job("not durable", |_| Ok(0))).unwrap();
     watch.wait(EventCode::JobExecuted, "not durable");
     assert!(watch.rest().iter().all(|seen| seen.id == "not durable"));
+}
+
+#[test]
+fn a_store_that_fails_is_no_reason_to_refuse_what_it_does_not_keep() {
+    let disk = Disk::default();
+    let scheduler = working().builder().store(disk.clone()).start().unwrap();
+    scheduler.add_job(hourly("audit")).unwrap();
+    disk.fails(true);
+    assert!(scheduler.pause_job(&"audit".into()).is_err());
+    let mut watch = Watch::on(&scheduler, EventMask::JOB_ENDED);
+    assert_eq!(scheduler.add_job(job("mining", |_| Ok(0))), Ok(Added::New));
+    watch.wait(EventCode::JobExecuted, "mining");
+    let there = hourly("audit").conflict(ConflictPolicy::DoNothing);
+    assert_eq!(scheduler.add_job(there), Ok(Added::AlreadyThere));
+    disk.fails(false);
+    disk.wait_until(|stored| stored.jobs[0].paused);
+}
+
+/// Keeps what it is given and says that it failed, as a disk may.
+#[derive(Clone)]
+struct Liar(Disk);
+
+impl JobStore for Liar {
+    fn name(&self) -> &str {
+        "liar"
+    }
+
+    fn load(&self) -> Result<Stored, StoreError> {
+        self.0.load()
+    }
+
+    fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        self.0.apply(changes)?;
+        match changes {
+            [StoreChange::PutJob(_)] => Err(broken("write")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_job_that_was_refused_is_taken_out_of_a_store_that_kept_it_all_the_same() {
+    let disk = Disk::default();
+    let liar = Liar(disk.clone());
+    let scheduler = working().builder().store(liar).start().unwrap();
+    let refused = Err(AddError::Store(broken("write")));
+    assert_eq!(scheduler.add_job(hourly("audit")), refused);
+    disk.wait_until(|stored| stored.jobs.is_empty());
+    assert_eq!(scheduler.get_jobs(), []);
 }
 
 #[test]
@@ -211,6 +260,25 @@ fn jobs_of_unknown_kinds_stay_in_the_store_until_a_program_knows_them() {
     let again = working().builder().store(store.clone()).start().unwrap();
     assert!(again.unattached().is_empty());
     assert_eq!(again.get_jobs()[0].id, "audit");
+}
+
+#[test]
+fn a_kept_pause_ends_when_it_is_resumed_also_while_no_job_has_its_id() {
+    let store = MemoryStore::new();
+    let start = || working().builder().store(store.clone()).start().unwrap();
+    let mining = || job("mining", |_| Ok(0)).trigger(Trigger::every(Duration::from_secs(3_600)));
+    let scheduler = start();
+    scheduler.add_job(mining()).unwrap();
+    scheduler.pause_job(&"mining".into()).unwrap();
+    assert!(scheduler.drain(DEADLINE).is_clean());
+    assert_eq!(store.load().unwrap().paused, ["mining"]);
+
+    let scheduler = start();
+    let resumed = scheduler.resume_job(&"mining".into());
+    assert!(matches!(resumed, Err(ChangeError::NotFound(_))));
+    assert!(store.load().unwrap().paused.is_empty());
+    scheduler.add_job(mining()).unwrap();
+    assert!(!scheduler.get_job(&"mining".into()).unwrap().paused);
 }
 
 #[test]

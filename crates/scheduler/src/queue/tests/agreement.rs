@@ -323,7 +323,7 @@ fn compare_what_is_seen(real: &Real, model: &Model) -> Result<(), TestCaseError>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_queue_does_what_the_naive_model_does(steps in proptest::collection::vec(step(), 1..80)) {

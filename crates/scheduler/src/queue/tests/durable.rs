@@ -16,7 +16,7 @@ use crate::info::JobInfo;
 use crate::job::Retry;
 use crate::store::{JobStore, MemoryStore, StoreChange, StoredJob};
 
-/// A run by the time it is for. Times differ between any two steps, so nothing else is for this one.
+/// A run by the time it is for. Times differ between any two steps, so hardly ever is another for the same.
 type Owed = (JobId, u64);
 
 /// What a program knows of its jobs, as far as the store has said yes.
@@ -172,9 +172,18 @@ impl World {
                 letter.event.code == EventCode::JobExecuted && letter.event.run_id == Some(id)
             };
             if self.queue.post.letters.iter().any(executed) {
-                self.succeeded.push(owed);
+                // Runs that were interrupted and come back paused are all for the time of their resuming.
+                let is_owed_again = self.is_owed(&owed);
+                self.succeeded.extend((!is_owed_again).then_some(owed));
             }
         }
+    }
+
+    fn is_owed(&self, owed: &Owed) -> bool {
+        let goes_on = self.runs.iter().any(|(_, other)| other == owed);
+        let job = self.queue.seat(&owed.0).ok();
+        let mut due = job.iter().flat_map(|seat| &self.queue.jobs[*seat].due);
+        goes_on || due.any(|due| due.wall_us(self.now()) == owed.1)
     }
 
     /// Writes what has changed, or fails to, and tells.
@@ -336,7 +345,11 @@ fn check(steps: &[Step]) -> Result<(), TestCaseError> {
                 }
             }
             Step::Pause(id) => drop(world.queue.pause(&name(*id), now)),
-            Step::Resume(id) => drop(world.queue.resume(&name(*id), now)),
+            Step::Resume(id) => {
+                // Also while no job has the id.
+                world.known.paused.remove(&name(*id));
+                drop(world.queue.resume(&name(*id), now));
+            }
             Step::RunNow(id) => drop(world.queue.run_now(&name(*id), now)),
             Step::Reschedule(id, when) => {
                 let trigger = world.trigger(*when);
