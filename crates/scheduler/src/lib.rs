@@ -3,25 +3,20 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use jbc_scheduler::{EventMask, Executor, JobError, JobSpec, RunContext, Scheduler, StartError, Trigger};
-//!
-//! struct Greeter;
-//! impl Executor for Greeter {
-//!     type Task = &'static str;
-//!     type Output = String;
-//!     fn run(&self, name: &&'static str, _: &RunContext) -> Result<String, JobError> { Ok(format!("hello, {name}")) }
-//! }
+//! use jbc_scheduler::{EventMask, Kinds, Scheduler, Trigger};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (sender, greetings) = std::sync::mpsc::sync_channel(1);
-//! let scheduler = Scheduler::builder(Arc::new(Greeter)).start()?;
+//! # let (sender, greetings) = std::sync::mpsc::sync_channel(1);
+//! let kinds = Arc::new(Kinds::new().register("greet", |name: String, _| Ok(format!("hello, {name}"))));
+//! let scheduler = Scheduler::builder(Arc::clone(&kinds)).start()?;
 //! scheduler.add_listener(EventMask::JOB_EXECUTED, move |event, _| drop(sender.try_send(event.output.clone())));
-//! scheduler.add_job(JobSpec::new("greet", "greeting", "world").trigger(Trigger::every(Duration::from_millis(5))))?;
-//! assert_eq!(greetings.recv()?.unwrap().as_str(), "hello, world");
+//! scheduler.add_job(kinds.job("greeting", "greet", "world")?.trigger(Trigger::every(Duration::from_millis(5))))?;
+//! assert_eq!(*greetings.recv()?.unwrap(), "hello, world");
 //! assert!(scheduler.drain(Duration::from_secs(2)).is_clean());
 //! # Ok(())
 //! # }
 //! ```
+//! [`Kinds`] are functions under names. A program with types of its own implements [`Executor`].
 //!
 //! # The life of a job
 //! ```text
@@ -30,36 +25,55 @@
 //!      ┌──────────┴───────────┐ trigger: now
 //!      ▼                      ▼
 //!  scheduled ──its time──▶ pending ──a worker takes it──▶ running ──▶ JOB_EXECUTED, JOB_ERROR
-//!   ▲  ▲  ╲                 │   ╲                          │   ╲         or, if asked to stop, JOB_CANCELLED
-//!   │  │   ╲ max_instances  │    ╲ too late                │    ╲
-//!   │  │    ▶ JOB_MAX_      │     ▶ JOB_MISSED             │     ▶ gone, if it was its last run
-//!   │  │      INSTANCES     │                              │
+//!   ▲  ▲  ╲                 │ ▲ ╲                          │ │ ╲       or, if asked to stop, JOB_CANCELLED
+//!   │  │   ╲ max_instances  │ │  ╲ too late                │ │  ╲
+//!   │  │    ▶ JOB_MAX_      │ │   ▶ JOB_MISSED             │ │   ▶ gone, if it was its last run
+//!   │  │      INSTANCES     │ │                            │ │
+//!   │  │                    │ │ requeue_dead               │ │ failed, no attempt left: JOB_DEAD
+//!   │  │                    │ ├──────── dead list ◀────────┼─┤
+//!   │  │                    │ │ the wait is over           │ │ failed, attempts left
+//!   │  │                    │ └─ waiting to be tried again ┼─┘
+//!   │  │                    │                              │
 //!   │  └────────────────────┼──────────────────────────────┘ recurring
 //!   │ resume_job            │ pause_job (a run of a one-shot is asked to stop, and starts anew when resumed)
 //!   └───────── paused ◀─────┘
 //! ```
 //! `remove_job` leads from everywhere to gone, a run that goes on is asked to stop. A run is asked to stop by its
-//! [`CancelToken`]; nothing can stop one that does not look at it.
+//! [`CancelToken`]; nothing can stop one that does not look at it, but `JOB_STUCK` names it. One that takes longer than
+//! its time limit is asked to stop too, and has failed. When the scheduler ends, a durable job is stored as it is, and goes
+//! on from there when the next one starts with that store. `docs/state_machine.md` lists every transition with its
+//! event and its test.
 //!
 //! # The map
 //! - `queue`: the state machine, which knows neither threads nor clocks: what happened and when goes in, what to do
-//!   comes out. `agenda` in it holds the lines of those who wait for a worker and the timers.
+//!   comes out. In it `adding`, `changes`, `runs`, `failures` are what happens; `agenda` holds the lines of those who
+//!   wait for a worker and the timers, `dead` the dead list, `durable` what a store is to be told; `view` is what is seen.
 //! - `runner`: the lock around it and what is done after each change. `workers`, `timer`, `io`, `cron`: who calls it.
-//! - `trigger`, `calendar`, `clock`: the arithmetic of times. `listeners`: who is told.
-//! - `scheduler`, `builder`, `drain`: what programs call. `job`, `info`, `event`, `error`, `ids`, `cancel`, `executor`:
-//!   what they say and hear.
+//!   `sleepers`: which worker is woken.
+//! - `listeners`: who is told. `teller`: by which thread. `mailbox`: in which order.
+//! - `store`: what outlives the process, in memory or in a file of redb's. `keeper`: who writes it, and when.
+//! - `trigger`, `calendar`, `clock`: the arithmetic of times.
+//! - `scheduler`, `builder`, `drain`: what programs call. `job`, `info`, `event`, `error`, `ids`, `cancel`, `executor`,
+//!   `history`, `print`: what they say and hear. `kinds`: an executor for those who want none of their own.
+//! - `sync`: locks and threads, so that `make shuttle` can try the orders in which they run.
 //!
 //! # What holds at all times
-//! - No code of the program runs under the lock, except the drop of a task.
+//! - No code of the program runs under the lock, except the drop of a task or an output.
 //! - A worker that sleeps has nothing it could do; whoever makes something startable wakes one that may take it.
-//! - The events of a job are heard in the order in which they happened, one at a time.
+//! - A thread that sleeps keeps no listener alive: what a removed one owned is gone as soon as no event is being told.
+//! - The events of an id are heard in the order in which they happened, one at a time. Those of different ids are told
+//!   by different threads, in no order.
 //! - A one-shot job is gone before the listeners of its end are called: they can add its id again.
-//! - Everything is bounded: jobs in line, io runs, history, what a subscription holds, what a job catches up on.
-//!   Only jobs that wait for their time are not, since programs add them and not their peers.
+//! - A durable job is in the store before it can run, and its run's end before anybody hears of it. If the store fails,
+//!   the job is not added; an end is told all the same, and written again later.
+//! - What a store keeps of a job is how it stands, so that one write makes up for all that failed before.
+//! - Bounded are the jobs in line, io runs, dead jobs, history, what a subscription holds, what a job catches up on. Not
+//!   bounded are jobs that wait for their time, since programs add them and not their peers, and the events that wait
+//!   for a listener which does not return.
 //!
 //! # What is not here
-//! Yet: retries, a dead list, time limits of runs, jitter, combined triggers, a store that survives a restart.
-//! Ever: anything about blocks.
+//! More than one process: no store is shared, and there is no distributed lock. Work flows (a listener adds what follows).
+//! A way to stop a body that ignores its token. Anything about blocks.
 
 mod builder;
 mod calendar;
@@ -113,6 +127,11 @@ pub use store::{
     StoredTask, Unattached,
 };
 pub use trigger::Trigger;
+
+/// The examples of the README, which need a store in a file.
+#[cfg(all(doctest, feature = "redb"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// What a panic said.
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
