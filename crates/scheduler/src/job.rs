@@ -76,7 +76,8 @@ pub enum Added {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
-    /// How many runs there may be for one time of the job, the first among them; 0 counts as 1.
+    /// How many runs there may be for one time of the job, the first among them; 0 counts as 1. Runs side by side share
+    /// them.
     pub max_attempts: u32,
     /// The wait after the first failure.
     pub wait: Duration,

@@ -146,9 +146,10 @@ pub struct StoredJob {
     pub tags: Vec<Cow<'static, str>>,
     /// Whether it waits to be resumed.
     pub paused: bool,
-    /// How often the run that is owed has failed.
+    /// How often it has failed in a row.
     pub failures: u32,
-    /// Times that have come and whose runs have not ended: they are owed.
+    /// Times that have come and whose runs have not ended, and when the one that failed is tried again: they are owed, in
+    /// this order.
     pub owed_us: Vec<u64>,
     /// The first time that has not come.
     pub next_us: Option<u64>,

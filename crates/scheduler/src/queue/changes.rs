@@ -192,7 +192,7 @@ impl<E: Executor> Queue<E> {
             });
         }
         self.agenda.disarm_retry(job);
-        job.retry_at = None;
+        let is_retried = job.retry_at.take().is_some();
         if job.schedule.repeats() {
             job.forced = job.paused;
         } else {
@@ -204,8 +204,8 @@ impl<E: Executor> Queue<E> {
             self.agenda.disarm_next(job);
             job.next = None;
         }
-        if job.due.is_empty() {
-            job.due.push(now.after(0));
+        if is_retried || job.due.is_empty() {
+            job.due.insert(0, now.after(0));
         }
         self.agenda.line_up(seat, job);
         self.ledger.touch(job);

@@ -126,12 +126,10 @@ impl Snapshot {
             // A paused run of before the pause is not owed twice: its job has a new number.
             .filter(|(_, run)| run.job_number == job.number)
             .map(|(_, run)| run.due);
-        let mut owed_us: Vec<u64> = running
-            .chain(job.due.iter().copied())
-            .chain(job.retry_at)
-            .map(|due| due.wall_us(now))
-            .collect();
+        let mut owed_us: Vec<u64> = running.map(|due| due.wall_us(now)).collect();
         owed_us.sort_unstable();
+        let waiting = job.retry_at.into_iter().chain(job.due.iter().copied());
+        owed_us.extend(waiting.map(|due| due.wall_us(now)));
         Some(StoredJob {
             id: spec.id.clone(),
             name: spec.name.clone(),
@@ -269,7 +267,11 @@ impl<E: Executor> Queue<E> {
         now: Now,
     ) {
         let owed = stored.owed_us.iter().map(|at| schedule.due_of(*at, now));
-        let (due, later): (Vec<_>, Vec<_>) = owed.partition(|due| due.wait_us(now) == 0);
+        let (mut due, later): (Vec<_>, Vec<_>) = owed.partition(|due| due.wait_us(now) == 0);
+        let mut later = later.into_iter();
+        // It failed, and waits to be tried again. Were there others, the wall clock was set back.
+        let retry_at = later.next();
+        due.extend(later);
         let spec = stored.spec(task);
         let mut job = Box::new(Job {
             number: self.agenda.number(),
@@ -283,8 +285,7 @@ impl<E: Executor> Queue<E> {
             due: due.into(),
             delay_us: self.run_ids.random_to(spec.jitter),
             failures: stored.failures,
-            // It is owed, but not yet: it failed, and waited to be tried again.
-            retry_at: later.first().copied(),
+            retry_at,
             place: None,
             alarm: None,
             retry_alarm: None,

@@ -7,12 +7,14 @@ use crate::event::{Event, EventCode};
 use crate::executor::Executor;
 use crate::queue::Queue;
 use crate::queue::agenda::{Seat, Watch};
-use crate::queue::job::Stop;
+use crate::queue::job::{Run, Stop};
 
 impl<E: Executor> Queue<E> {
     /// A run of the job has failed: it is tried again if it may be. Answers whether it is dead instead.
-    pub(super) fn failed(&mut self, seat: Seat, event: &mut Event<E>, now: Now) -> bool {
-        let job = &mut self.jobs[seat];
+    ///
+    /// The attempts are the job's: of runs side by side the first that fails sets the time for all of them.
+    pub(super) fn failed(&mut self, run: &Run<E>, event: &mut Event<E>, now: Now) -> bool {
+        let job = &mut self.jobs[run.seat];
         job.failures += 1;
         event.failures = job.failures;
         let Some(retry) = job.spec.retry else {
@@ -23,14 +25,28 @@ impl<E: Executor> Queue<E> {
             job.failures = 0;
             return true;
         };
-        let delay_us = self.run_ids.random_to(job.spec.jitter);
-        let wait_us = micros(wait).saturating_add(delay_us);
-        let at = now.after(wait_us);
-        job.retry_at = Some(at);
-        event.retry_at = Some(system_time(at.wall_us(now)));
-        if !job.paused {
-            self.agenda.arm_retry(seat, job);
+        if job.paused && job.schedule.repeats() {
+            // A pause ends the attempts of a recurring job.
+            job.failures = 0;
+            return false;
         }
+        let at = match job.retry_at {
+            Some(at) => {
+                // It is owed beside the one that waits already.
+                job.due.insert(0, run.due);
+                at
+            }
+            None => {
+                let delay_us = self.run_ids.random_to(job.spec.jitter);
+                let at = now.after(micros(wait).saturating_add(delay_us));
+                job.retry_at = Some(at);
+                if !job.paused {
+                    self.agenda.arm_retry(run.seat, job);
+                }
+                at
+            }
+        };
+        event.retry_at = Some(system_time(at.wall_us(now)));
         false
     }
 
@@ -41,7 +57,7 @@ impl<E: Executor> Queue<E> {
         };
         job.retry_alarm = None;
         if let Some(at) = job.retry_at.take() {
-            job.due.push(at);
+            job.due.insert(0, at);
             self.agenda.line_up(seat, job);
         }
     }

@@ -34,9 +34,9 @@ pub(super) struct Job<E: Executor> {
     pub(super) next: Option<Due>,
     /// By how much the next time is delayed: jitter.
     pub(super) delay_us: u64,
-    /// How often it has failed in a row for one time.
+    /// How often it has failed in a row. Runs side by side share this count.
     pub(super) failures: u32,
-    /// When it is tried again.
+    /// When it is tried again; nothing that is due starts before.
     pub(super) retry_at: Option<Due>,
     pub(super) place: Option<Place>,
     pub(super) alarm: Option<AlarmKey>,
@@ -51,9 +51,11 @@ pub(super) struct Job<E: Executor> {
 }
 
 impl<E: Executor> Job<E> {
+    /// A time that failed comes before those that have come since: they wait with it.
     pub(super) fn may_start(&self) -> bool {
         (!self.paused || self.forced)
             && !self.due.is_empty()
+            && self.retry_at.is_none()
             && self.running < self.spec.max_instances
     }
 
@@ -73,13 +75,17 @@ impl<E: Executor> Job<E> {
 
     /// When it runs next, as far as is known.
     pub(super) fn next_run(&self, now: Now) -> Option<Due> {
-        let waiting = [self.retry_at, self.next_delayed()];
-        let soonest = waiting.into_iter().flatten();
-        self.due
-            .first()
-            .copied()
-            .or_else(|| soonest.min_by_key(|due| due.wait_us(now)))
-            .filter(|_| !self.paused || self.forced)
+        let next = match self.retry_at {
+            // Only a time that is one with it comes before it.
+            Some(retry_at) => {
+                let next = self.next_delayed().filter(|_| self.spec.coalesce);
+                next.into_iter()
+                    .chain([retry_at])
+                    .min_by_key(|due| due.wait_us(now))
+            }
+            None => self.due.first().copied().or(self.next_delayed()),
+        };
+        next.filter(|_| !self.paused || self.forced)
     }
 
     /// The expression by which tokio-cron-scheduler ticks for this job; it knows no delays.

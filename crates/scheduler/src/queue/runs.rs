@@ -98,15 +98,15 @@ impl<E: Executor> Queue<E> {
         let full = repeats && job.due.is_empty() && job.running >= job.spec.max_instances;
         if !full {
             if job.spec.coalesce {
+                // One run for all that is due is a new beginning, also of the attempts.
                 job.due.clear();
+                (job.failures, job.retry_at) = (0, None);
+                self.agenda.disarm_retry(job);
             }
             job.due
                 .extend(times.into_iter().map(|due| due.later(delay_us)));
             let surplus = job.due.len().saturating_sub(MAX_CATCH_UP);
             job.due.drain(..surplus);
-            // A new time is a new beginning.
-            (job.failures, job.retry_at) = (0, None);
-            self.agenda.disarm_retry(job);
         }
         self.agenda.arm_next(seat, job);
         self.agenda.line_up(seat, job);
@@ -253,10 +253,12 @@ impl<E: Executor> Queue<E> {
         job.running -= 1;
         let mut dead = false;
         if code == EventCode::JobExecuted {
-            (job.failures, job.retry_at) = (0, None);
-            self.agenda.disarm_retry(job);
+            // Unless a run beside it has failed and waits.
+            if job.retry_at.is_none() {
+                job.failures = 0;
+            }
         } else if code == EventCode::JobError {
-            dead = self.failed(seat, &mut event, now);
+            dead = self.failed(&run, &mut event, now);
         } else if run.stopped == Some(Stop::Closing) && job.stored.is_some() {
             job.due.insert(0, run.due);
         }

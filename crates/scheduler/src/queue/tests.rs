@@ -1,6 +1,7 @@
 //! Tests of the state machine: time is a number, and nothing waits.
 
 mod agreement;
+mod attempts;
 mod durable;
 mod jitter;
 mod model;

@@ -95,7 +95,7 @@ impl<E: Executor> Queue<E> {
                 JobState::Paused
             } else if job.running > 0 {
                 JobState::Running
-            } else if job.due.is_empty() {
+            } else if job.due.is_empty() || job.retry_at.is_some() {
                 JobState::Scheduled
             } else {
                 JobState::Pending

@@ -95,6 +95,7 @@ impl ModelJob {
     pub(super) fn may_start(&self) -> bool {
         (!self.paused || self.forced)
             && !self.due.is_empty()
+            && self.retry.is_none()
             && self.running < self.spec.max_instances
     }
 
@@ -108,7 +109,7 @@ impl ModelJob {
             JobState::Paused
         } else if self.running > 0 {
             JobState::Running
-        } else if self.due.is_empty() {
+        } else if self.due.is_empty() || self.retry.is_some() {
             JobState::Scheduled
         } else {
             JobState::Pending
@@ -120,6 +121,8 @@ impl ModelJob {
 pub(super) struct ModelRun {
     id: u8,
     job_number: u64,
+    /// The time it is for.
+    due: u64,
     stopped: Option<ModelStop>,
     lane: Lane,
     /// When it is looked at, and when that was set, as a number that grows.
@@ -294,7 +297,7 @@ impl Model {
             if job.running >= job.spec.max_instances {
                 return;
             }
-            job.retry = None;
+            let retry = job.retry.take();
             if job.spec.when.repeats() {
                 job.forced = job.paused;
             } else {
@@ -304,8 +307,8 @@ impl Model {
                 }
                 job.next = None;
             }
-            if job.due.is_empty() {
-                job.due.push(model.now);
+            if retry.is_some() || job.due.is_empty() {
+                job.due.insert(0, model.now);
             }
         });
     }
@@ -330,13 +333,18 @@ impl Model {
 
     pub(super) fn states(&self) -> Vec<(JobId, JobState, Option<u64>, usize, u32)> {
         let state = |job: &ModelJob| {
-            let soonest = [job.retry, job.next].into_iter().flatten();
-            let next = job
-                .due
-                .first()
-                .copied()
-                .or(soonest.min_by_key(|at| at.saturating_sub(self.now)))
-                .filter(|_| !job.paused || job.forced);
+            let next = match (job.retry, job.next) {
+                (Some(retry), Some(next)) if job.spec.coalesce => Some(
+                    if next.saturating_sub(self.now) <= retry.saturating_sub(self.now) {
+                        next
+                    } else {
+                        retry
+                    },
+                ),
+                (Some(retry), _) => Some(retry),
+                (None, next) => job.due.first().copied().or(next),
+            };
+            let next = next.filter(|_| !job.paused || job.forced);
             let next_ms = next.map(|next| (EPOCH_US + next) / 1_000);
             let runs = job.running as usize;
             (name(job.id), job.state(), next_ms, runs, job.failures)

@@ -21,7 +21,7 @@ impl Model {
             };
             self.with(id, |model, job| match due {
                 Due::Next => model.fire_one(job),
-                Due::Retry => job.due.extend(job.retry.take()),
+                Due::Retry => job.due.splice(0..0, job.retry.take()).for_each(drop),
             });
         }
     }
@@ -79,8 +79,8 @@ impl Model {
             self.said.push((JobMaxInstances, job.id, true));
             return;
         }
-        (job.failures, job.retry) = (0, None);
         if job.spec.coalesce {
+            (job.failures, job.retry) = (0, None);
             job.due = vec![times[times.len() - 1]];
         } else {
             job.due.extend(times);
@@ -116,6 +116,7 @@ impl Model {
                     let run = ModelRun {
                         id,
                         job_number: job.number,
+                        due,
                         stopped: None,
                         lane,
                         watch: timeout,
@@ -149,8 +150,8 @@ impl Model {
             if job.number == run.job_number {
                 job.running -= 1;
                 match code {
-                    JobExecuted => (job.failures, job.retry) = (0, None),
-                    JobError => dead = model.fail(job),
+                    JobExecuted if job.retry.is_none() => job.failures = 0,
+                    JobError => dead = model.fail(job, run.due),
                     _ => {}
                 }
             }
@@ -166,7 +167,7 @@ impl Model {
     }
 
     /// It is tried again, or dead, or that was it.
-    fn fail(&mut self, job: &mut ModelJob) -> Option<ModelDead> {
+    fn fail(&mut self, job: &mut ModelJob, due: u64) -> Option<ModelDead> {
         job.failures += 1;
         let failures = job.failures;
         let Some(again) = job.spec.retry else {
@@ -177,6 +178,14 @@ impl Model {
             job.failures = 0;
             let (id, spec) = (job.id, job.spec.clone());
             return Some(ModelDead { id, failures, spec });
+        }
+        if job.paused && job.spec.when.repeats() {
+            job.failures = 0;
+            return None;
+        }
+        if job.retry.is_some() {
+            job.due.insert(0, due);
+            return None;
         }
         let mut wait = again.wait;
         for _ in 1..failures {
