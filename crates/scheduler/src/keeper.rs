@@ -1,10 +1,12 @@
 //! Who writes the store: one thread at a time, with how things stand then.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use crate::error::AddError;
 use crate::executor::Executor;
 use crate::job::Added;
+use crate::panic_text;
 use crate::queue::{MadeJob, Preview};
 use crate::runner::{By, Shared};
 use crate::store::{JobStore, StoreChange, StoreError};
@@ -26,15 +28,27 @@ impl Keeper {
         }
     }
 
+    /// Lets the store make these changes. One that panics has failed, and its thread goes on.
+    fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        let applied = catch_unwind(AssertUnwindSafe(|| self.store.apply(changes)));
+        applied.unwrap_or_else(|panic| {
+            Err(StoreError {
+                store: self.store.name().to_owned(),
+                action: "write",
+                reason: format!("it panicked: {}", panic_text(&*panic)),
+            })
+        })
+    }
+
     /// Writes all that has changed. Who comes while another writes waits, and finds its change written.
     pub(crate) fn write<E: Executor>(&self, shared: &Arc<Shared<E>>) -> Result<(), StoreError> {
-        // Nothing is half done if a store panics: what was to be written is still in the ledger, or in the store.
+        // Nothing under it panics that leaves anything half done.
         let mut failed = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = shared.lock().queue.changes(shared.now());
         if changes.is_empty() {
             return Ok(());
         }
-        let written = self.store.apply(&changes);
+        let written = self.apply(&changes);
         let mut state = shared.lock();
         match &written {
             Ok(()) => {
@@ -69,22 +83,20 @@ impl Keeper {
             Preview::Place(job) => {
                 let added = state.queue.add(job, now);
                 drop(turn);
-                shared.settle(state, now, By::Caller)?;
+                let _ = shared.settle(state, now, By::Unconcerned);
                 return added;
             }
             Preview::Done(added) => {
                 drop(turn);
-                let by = match added {
-                    Added::Refreshed => By::Caller,
-                    _ => By::Unconcerned,
-                };
-                shared.settle(state, now, by)?;
+                // A refreshed job goes on with what is new, and that is in the store at the latest when that has recovered:
+                // an error would say that nothing has changed.
+                let _ = shared.settle(state, now, By::Unconcerned);
                 return Ok(added);
             }
         };
         drop(state);
         let changes = vec![StoreChange::PutJob(stored.clone())];
-        let written = self.store.apply(&changes);
+        let written = self.apply(&changes);
         let now = shared.now();
         let mut state = shared.lock();
         if let Err(error) = written {

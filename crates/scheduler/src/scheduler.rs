@@ -55,6 +55,9 @@ impl<E: Executor> Scheduler<E> {
     /// A replaced job gives no `JOB_REMOVED`: `JOB_ADDED` says that the id has a new meaning, and a run of the old one
     /// that goes on ends with `JOB_CANCELLED` and `kept`.
     ///
+    /// A job that is [refreshed](crate::ConflictPolicy::Refresh) while the store fails is changed all the same; that is
+    /// logged, and written when the store has recovered.
+    ///
     /// # Errors
     /// [`AddError`]; nothing has changed then.
     pub fn add_job(&self, spec: JobSpec<E::Task>) -> Result<Added, AddError> {
@@ -207,7 +210,8 @@ impl<E: Executor> Scheduler<E> {
         self.change(|queue, _| Ok(queue.forget_dead(id)?))
     }
 
-    /// Jobs of the store that this program cannot run, since its executor does not know them. They stay there, and
+    /// Jobs of the store that this program cannot run: its executor does not know them, or has them in another lane, or
+    /// they need a tokio runtime that it does not have. They stay there, and
     /// adding a job of the same id takes their place.
     #[must_use]
     pub fn unattached(&self) -> Vec<Unattached> {

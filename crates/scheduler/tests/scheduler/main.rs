@@ -16,4 +16,5 @@ mod lanes;
 mod limits;
 mod listening;
 mod running;
+mod store_failures;
 mod timing;
