@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, Now, micros};
-use crate::error::StartError;
+use crate::error::{AddError, StartError};
 use crate::event::{Event, EventCode, EventMask, SchedulerEvent};
 use crate::executor::Executor;
 use crate::ids::RunIds;
@@ -17,7 +17,7 @@ use crate::listeners::{ListenerId, Listeners, Sink};
 use crate::queue::{Limits, Queue};
 use crate::runner::{By, Shared};
 use crate::scheduler::Scheduler;
-use crate::store::{JobStore, Stored, Unattached};
+use crate::store::{JobStore, Stored, StoredJob, Unattached};
 use crate::sync::thread;
 use crate::trigger::Schedule;
 use crate::workers::{self, Kind};
@@ -167,7 +167,13 @@ impl<E: Executor> Builder<E> {
         queue.want(self.listeners.wanted());
         let clock = Clock::start();
         let unattached = match self.store {
-            Some(_) => restore(&*self.executor, &mut queue, stored, clock.now()),
+            Some(_) => {
+                let restorer = Restorer {
+                    executor: &*self.executor,
+                    has_io,
+                };
+                restorer.restore(&mut queue, stored, clock.now())
+            }
             None => Vec::new(),
         };
         let keeper = self.store.map(Keeper::new);
@@ -199,45 +205,61 @@ impl<E: Executor> Builder<E> {
     }
 }
 
-/// Lets what a store holds go on; answers what this program does not know.
-fn restore<E: Executor>(
-    executor: &E,
-    queue: &mut Queue<E>,
-    stored: Stored,
-    now: Now,
-) -> Vec<Unattached> {
-    queue.keep();
-    let mut unattached = Vec::new();
-    for row in stored.damaged {
-        tracing::error!(
-            key = row.key,
-            reason = row.reason,
-            "a row of the job store cannot be read; it is left alone"
-        );
-    }
-    for id in stored.paused {
-        queue.restore_pause(id);
-    }
-    for job in stored.jobs {
-        let schedule = Schedule::check(&job.trigger, job.anchor_us).map_err(|bad| bad.to_string());
-        let task = executor.restore(&job.task).map_err(|error| error.message);
-        match schedule.and_then(|schedule| Ok((schedule, task?))) {
-            Ok((schedule, task)) => queue.restore(job, Arc::new(task), schedule, now),
-            Err(reason) => {
-                let id = job.id;
-                tracing::error!(job_id = %id, reason, "a stored job is unknown to this program; it stays in the store");
-                unattached.push(Unattached { id, reason });
+/// What is there to run what comes back from a store.
+struct Restorer<'a, E: Executor> {
+    executor: &'a E,
+    has_io: bool,
+}
+
+impl<E: Executor> Restorer<'_, E> {
+    /// Lets what a store holds go on; answers what this program cannot run.
+    fn restore(&self, queue: &mut Queue<E>, stored: Stored, now: Now) -> Vec<Unattached> {
+        queue.keep();
+        let mut unattached = Vec::new();
+        for row in stored.damaged {
+            tracing::error!(
+                key = row.key,
+                reason = row.reason,
+                "a row of the job store cannot be read; it is left alone"
+            );
+        }
+        for id in stored.paused {
+            queue.restore_pause(id);
+        }
+        for job in stored.jobs {
+            let schedule =
+                Schedule::check(&job.trigger, job.anchor_us).map_err(|bad| bad.to_string());
+            match schedule.and_then(|schedule| Ok((schedule, self.task_of(&job)?))) {
+                Ok((schedule, task)) => queue.restore(job, Arc::new(task), schedule, now),
+                Err(reason) => {
+                    let id = job.id;
+                    tracing::error!(job_id = %id, reason, "a stored job cannot be run by this program; it stays in the store");
+                    unattached.push(Unattached { id, reason });
+                }
             }
         }
+        for dead in stored.dead {
+            let task = match &dead.job {
+                Some(job) => self.task_of(job),
+                None => Err(String::new()),
+            };
+            queue.restore_dead(dead, task.map(Arc::new));
+        }
+        unattached
     }
-    for dead in stored.dead {
-        let task = match &dead.job {
-            Some(job) => executor.restore(&job.task).map_err(|error| error.message),
-            None => Err(String::new()),
-        };
-        queue.restore_dead(dead, task.map(Arc::new));
+
+    /// The task of a stored job, if it can run.
+    fn task_of(&self, job: &StoredJob) -> Result<E::Task, String> {
+        if job.lane == Lane::Io && !self.has_io {
+            return Err(AddError::NoRuntime.to_string());
+        }
+        let task = self.executor.restore(&job.task);
+        let checked = task.and_then(|task| {
+            self.executor.check_lane(&task, job.lane)?;
+            Ok(task)
+        });
+        checked.map_err(|error| error.message)
     }
-    unattached
 }
 
 fn start_workers<E: Executor>(

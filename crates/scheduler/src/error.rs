@@ -30,8 +30,8 @@ pub enum AddError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An io job, but the scheduler was built without a tokio runtime.
-    #[error("an io job needs a tokio runtime: give the builder one")]
+    /// An io job, but the scheduler was built without a tokio runtime, or that has ended.
+    #[error("an io job needs a tokio runtime: give the builder one that outlives the scheduler")]
     NoRuntime,
     /// A durable job, but the scheduler was built without a store.
     #[error("a durable job needs a store: give the builder one")]
@@ -105,6 +105,9 @@ pub enum ChangeError {
     /// The change was made, but the store failed: it will not outlive the process, unless a later write succeeds.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// As [`AddError::NoRuntime`].
+    #[error("an io job needs a tokio runtime: give the builder one that outlives the scheduler")]
+    NoRuntime,
     /// As many runs of it go on as may.
     #[error("{id} runs {limit} times already")]
     MaxInstances {
@@ -145,7 +148,8 @@ impl From<AddError> for ChangeError {
             AddError::BadTrigger { field, reason } => Self::BadTrigger { field, reason },
             AddError::NotStorable { id, .. } => Self::NotStorable { id },
             AddError::Store(error) => Self::Store(error),
-            AddError::NoRuntime | AddError::NoStore | AddError::ShuttingDown => Self::ShuttingDown,
+            AddError::NoRuntime => Self::NoRuntime,
+            AddError::NoStore | AddError::ShuttingDown => Self::ShuttingDown,
         }
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::cancel::CancelToken;
 use crate::ids::JobId;
+use crate::job::Lane;
 use crate::store::StoredTask;
 
 /// A boxed future, the shape of [`Executor::run_io`]'s answer (the same type as the one of `futures-util`).
@@ -55,6 +56,18 @@ pub trait Executor: Send + Sync + Sized + 'static {
     /// If this program knows no such kind, or the arguments are not what it needs. The job then stays in the store.
     fn restore(&self, task: &StoredTask) -> Result<Self::Task, JobError> {
         Err(JobError::from(format!("no kind {:?} here", task.kind)))
+    }
+
+    /// Whether a task that was [restored](Self::restore) can run in the lane its job was stored with: an earlier version
+    /// of the program may have run it elsewhere.
+    ///
+    /// The default says yes.
+    ///
+    /// # Errors
+    /// If it cannot. The job then stays in the store.
+    fn check_lane(&self, task: &Self::Task, lane: Lane) -> Result<(), JobError> {
+        let _ = (task, lane);
+        Ok(())
     }
 }
 

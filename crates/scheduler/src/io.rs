@@ -19,10 +19,8 @@ pub(crate) fn spawn<E: Executor>(shared: &Arc<Shared<E>>, started: Started<E>) {
         ended: false,
     };
     let executor = Arc::clone(&shared.executor);
-    let Some(tokio) = &shared.tokio else {
-        guard.end(Err("no tokio runtime".into()));
-        return;
-    };
+    // Without a runtime the guard is dropped here, as by one that has ended. No such job is added or restored.
+    let Some(tokio) = &shared.tokio else { return };
     tokio.spawn(async move {
         let result = match catch_unwind(AssertUnwindSafe(|| executor.run_io(task, context))) {
             Ok(body) => caught(body).await,
@@ -43,16 +41,6 @@ async fn caught<O>(mut body: BoxFuture<'static, Result<O, JobError>>) -> Result<
     .await
 }
 
-/// Tells the scheduler; tokio's threads wait for no listener and no disk.
-fn end<E: Executor>(
-    shared: &Arc<Shared<E>>,
-    run: usize,
-    context: &RunContext,
-    result: Result<E::Output, JobError>,
-) {
-    shared.end(run, context, result, None);
-}
-
 /// Ends the run even if the runtime is shut down under it: otherwise its job would be running for ever.
 struct Guard<E: Executor> {
     shared: Arc<Shared<E>>,
@@ -62,17 +50,20 @@ struct Guard<E: Executor> {
 }
 
 impl<E: Executor> Guard<E> {
+    /// Tells the scheduler; tokio's threads wait for no listener and no disk.
     fn end(mut self, result: Result<E::Output, JobError>) {
         self.ended = true;
-        end(&self.shared, self.run, &self.context, result);
+        self.shared.end(self.run, &self.context, result, None);
     }
 }
 
 impl<E: Executor> Drop for Guard<E> {
     fn drop(&mut self) {
         if !self.ended {
+            // First, so that the place of this run is given to no other, which would end here too.
+            self.shared.lose_tokio(self.run);
             let error = JobError::from("the tokio runtime ended before the job did");
-            end(&self.shared, self.run, &self.context, Err(error));
+            self.shared.end(self.run, &self.context, Err(error), None);
         }
     }
 }

@@ -224,6 +224,14 @@ impl Executor for Kinds {
             args: task.args.clone(),
         })
     }
+
+    fn check_lane(&self, task: &Call, lane: Lane) -> Result<(), JobError> {
+        match (&self.kind(&task.kind)?.body, lane) {
+            (Body::Io(_), Lane::Prompt | Lane::Bulk) => Err(wrong_lane(&task.kind, "only in")),
+            (Body::Work(_), Lane::Io) => Err(wrong_lane(&task.kind, "anywhere but in")),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Kinds {

@@ -118,6 +118,8 @@ pub(crate) struct Queue<E: Executor> {
     run_ids: RunIds,
     limits: Limits,
     io_running: usize,
+    /// The runtime of the io lane has ended: nothing starts in it any more.
+    io_lost: bool,
     paused: bool,
     closed: bool,
     cancel: Vec<CancelToken>,
@@ -140,6 +142,7 @@ impl<E: Executor> Queue<E> {
             run_ids: RunIds::new(seed),
             limits,
             io_running: 0,
+            io_lost: false,
             paused: false,
             closed: false,
             cancel: Vec::new(),

@@ -371,6 +371,13 @@ impl<E: Executor> Shared<E> {
         }
     }
 
+    /// The runtime of the io lane has ended, and with it this run.
+    pub(crate) fn lose_tokio(&self, run: usize) {
+        if self.lock().queue.lose_tokio(run) {
+            tracing::error!("the tokio runtime has ended: io jobs no longer run");
+        }
+    }
+
     pub(crate) fn add_listener(&self, mask: EventMask, sink: Sink<E>) -> ListenerId {
         // A number that only tells listeners apart orders nothing.
         let id = ListenerId(self.last_listener.fetch_add(1, Ordering::Relaxed) + 1);

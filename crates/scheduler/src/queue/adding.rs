@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::error::AddError;
 use crate::event::EventCode;
 use crate::executor::Executor;
-use crate::job::{Added, ConflictPolicy, JobSpec};
+use crate::job::{Added, ConflictPolicy, JobSpec, Lane};
 use crate::queue::Queue;
 use crate::queue::agenda::Seat;
 use crate::queue::durable::Snapshot;
@@ -132,6 +132,9 @@ impl<E: Executor> Queue<E> {
     fn admit(&self, spec: &JobSpec<E::Task>) -> Result<Option<Seat>, AddError> {
         if self.closed {
             return Err(AddError::ShuttingDown);
+        }
+        if spec.lane == Lane::Io && self.io_lost {
+            return Err(AddError::NoRuntime);
         }
         let seat = self.find(&spec.id);
         if seat.is_some() && spec.conflict == ConflictPolicy::Exception {

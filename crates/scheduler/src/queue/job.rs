@@ -159,7 +159,7 @@ impl<E: Executor> Run<E> {
 pub(super) enum Stop {
     /// Someone asked.
     Cancelled,
-    /// The scheduler ends; the job is to run again if a store keeps it.
+    /// The scheduler ends, or the runtime of its lane; the job is to run again if a store keeps it.
     Closing,
     /// It took longer than it may.
     TimedOut,

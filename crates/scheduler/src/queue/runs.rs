@@ -123,7 +123,7 @@ impl<E: Executor> Queue<E> {
             return None;
         }
         for &lane in lanes {
-            while lane != Lane::Io || self.io_running < self.limits.io {
+            while lane != Lane::Io || self.may_start_io() {
                 let Some(seat) = self.agenda.first(lane) else {
                     break;
                 };
@@ -133,6 +133,19 @@ impl<E: Executor> Queue<E> {
             }
         }
         None
+    }
+
+    fn may_start_io(&self) -> bool {
+        !self.io_lost && self.io_running < self.limits.io
+    }
+
+    /// The runtime of the io lane has ended, and this run with it: it is owed, if a store keeps its job. Answers whether
+    /// that is news.
+    pub(crate) fn lose_tokio(&mut self, run: usize) -> bool {
+        if let Some(run) = self.runs.get_mut(run) {
+            run.stopped.get_or_insert(Stop::Closing);
+        }
+        !std::mem::replace(&mut self.io_lost, true)
     }
 
     /// Starts the run that is due first of a job that stands in line, unless it is too late for it.

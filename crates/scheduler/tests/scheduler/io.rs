@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jbc_scheduler::{EventCode, EventMask, JobError, Lane};
+use jbc_scheduler::{
+    EventCode, EventMask, JobError, JobStore, Kinds, Lane, MemoryStore, Scheduler,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
@@ -154,31 +156,105 @@ fn a_panicking_io_body_is_an_error_before_and_after_its_first_wait() {
 }
 
 #[test]
-fn an_io_job_whose_runtime_ends_is_an_error_and_not_running_for_ever() {
+fn the_io_jobs_of_a_runtime_that_ends_are_cancelled_and_no_other_starts() {
     let runtime = runtime();
     let scheduler = start_on(&runtime, 1);
     let mut watch = Watch::on(&scheduler, EventMask::JOB_SUBMITTED | EventMask::JOB_ENDED);
     let never = Arc::new(Semaphore::new(0));
-    for id in ["a", "b"] {
+    let waiting = |id: &str| {
         let never = Arc::clone(&never);
-        let body = move |_| {
+        io_job(id, move |_| {
             let never = Arc::clone(&never);
             async move {
                 let _permit = never.acquire().await;
                 Ok(0)
             }
-        };
-        scheduler.add_job(io_job(id, body)).unwrap();
-    }
+        })
+    };
+    scheduler.add_job(waiting("a")).unwrap();
+    scheduler.add_job(waiting("b")).unwrap();
     watch.wait(EventCode::JobSubmitted, "a");
     runtime.shutdown_background();
-    for id in ["a", "b"] {
-        let error = watch.wait(EventCode::JobError, id).error;
-        assert_eq!(
-            error.as_deref(),
-            Some("the tokio runtime ended before the job did")
-        );
-    }
+    let ended = watch.wait(EventCode::JobCancelled, "a");
+    assert_eq!(
+        ended.error.as_deref(),
+        Some("the tokio runtime ended before the job did")
+    );
+    assert_eq!(
+        scheduler.add_job(waiting("c")),
+        Err(jbc_scheduler::AddError::NoRuntime)
+    );
     scheduler.add_job(job("work", |_| Ok(0))).unwrap();
     watch.wait(EventCode::JobExecuted, "work");
+    assert_eq!(scheduler.pending(Lane::Io), 1, "b waits");
+    assert!(watch.rest().iter().all(|seen| seen.id != "b"));
+}
+
+/// Kinds of which one is for tokio, and goes on until it is asked to stop.
+fn polling() -> Kinds {
+    Kinds::new().register_io("poll", |(): (), ctx| async move {
+        ctx.cancel().cancelled().await;
+        Ok(())
+    })
+}
+
+#[test]
+fn durable_io_jobs_are_owed_when_their_runtime_ends() {
+    let (runtime, store) = (runtime(), MemoryStore::new());
+    let kinds = Arc::new(polling());
+    let (ended, cancelled) = std::sync::mpsc::channel();
+    let scheduler = Scheduler::builder(Arc::clone(&kinds))
+        .tokio(runtime.handle().clone())
+        .io_limit(1)
+        .store(store.clone())
+        .listener(EventMask::JOB_ENDED, move |event, _| {
+            let _ = ended.send(event.code);
+        })
+        .start()
+        .unwrap();
+    // More than a stack could hold, were each the end of the one before.
+    const COUNT: usize = 200;
+    for n in 0..COUNT {
+        let poll = kinds.job(format!("{n:03}"), "poll", &()).unwrap();
+        scheduler.add_job(poll.durable()).unwrap();
+    }
+    runtime.shutdown_background();
+    assert_eq!(
+        cancelled.recv_timeout(DEADLINE),
+        Ok(EventCode::JobCancelled)
+    );
+    assert!(scheduler.drain(DEADLINE).is_clean());
+    assert_eq!(store.load().unwrap().jobs.len(), COUNT);
+}
+
+#[test]
+fn stored_io_jobs_stay_in_the_store_while_there_is_no_runtime_or_their_kind_is_in_another_lane() {
+    let (runtime, store) = (runtime(), MemoryStore::new());
+    let kinds = Arc::new(polling());
+    let builder = Scheduler::builder(Arc::clone(&kinds)).store(store.clone());
+    let scheduler = builder.tokio(runtime.handle().clone()).start().unwrap();
+    let poll = kinds.job("poll", "poll", &()).unwrap().durable();
+    scheduler.add_job(poll).unwrap();
+    assert!(scheduler.drain(DEADLINE).is_clean());
+
+    let elsewhere = Kinds::new().register("poll", |(): (), _| Ok(()));
+    for (kinds, tokio, reason) in [
+        (polling(), None, "needs a tokio runtime"),
+        (
+            elsewhere,
+            Some(runtime.handle().clone()),
+            "anywhere but in the lane io",
+        ),
+    ] {
+        let mut builder = Scheduler::builder(Arc::new(kinds)).store(store.clone());
+        if let Some(tokio) = tokio {
+            builder = builder.tokio(tokio);
+        }
+        let other = builder.start().unwrap();
+        let unattached = other.unattached();
+        assert_eq!(unattached.len(), 1);
+        assert!(unattached[0].reason.contains(reason), "{unattached:?}");
+        assert!(other.drain(DEADLINE).is_clean());
+        assert_eq!(store.load().unwrap().jobs.len(), 1);
+    }
 }
