@@ -11,7 +11,9 @@ use crate::runner::{Shared, panicked};
 
 /// Runs the body on tokio; its listeners run on a worker.
 pub(crate) fn spawn<E: Executor>(shared: &Arc<Shared<E>>, started: Started<E>) {
-    let Started { run, task, context } = started;
+    let Started {
+        run, task, context, ..
+    } = started;
     let guard = Guard {
         shared: Arc::clone(shared),
         run,

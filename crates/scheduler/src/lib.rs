@@ -60,7 +60,8 @@
 //! # What holds at all times
 //! - No code of the program runs under the lock, except the drop of a task or an output.
 //! - A worker that sleeps has nothing it could do; whoever makes something startable wakes one that may take it.
-//! - A thread that sleeps keeps no listener alive: what a removed one owned is gone as soon as no event is being told.
+//! - A thread that sleeps, or is in the body of a bulk job, keeps no listener alive: what a removed one owned is gone as
+//!   soon as no event is being told and no prompt body goes on that began before.
 //! - The events of an id are heard in the order in which they happened, one at a time. Those of different ids are told
 //!   by different threads, in no order.
 //! - A one-shot job is gone before the listeners of its end are called: they can add its id again.

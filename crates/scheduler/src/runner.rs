@@ -328,7 +328,16 @@ impl<E: Executor> Shared<E> {
 
     /// Runs a body on this thread, and the listeners of its end.
     pub(crate) fn execute(self: &Arc<Self>, started: Started<E>, teller: &mut Teller<E>) {
-        let Started { run, task, context } = started;
+        let Started {
+            run,
+            task,
+            context,
+            lane,
+        } = started;
+        if lane == Lane::Bulk {
+            // It may go on for an hour, in which a removed listener should not live on. Short ones are not worth it.
+            teller.forget();
+        }
         let result = catch_unwind(AssertUnwindSafe(|| self.executor.run(&task, &context)));
         let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
         self.end(run, &context, result, Some(teller));

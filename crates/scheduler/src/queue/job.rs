@@ -171,4 +171,5 @@ pub(crate) struct Started<E: Executor> {
     pub(crate) run: usize,
     pub(crate) task: Arc<E::Task>,
     pub(crate) context: RunContext,
+    pub(crate) lane: Lane,
 }

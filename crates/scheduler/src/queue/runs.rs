@@ -192,6 +192,7 @@ impl<E: Executor> Queue<E> {
             run: self.runs.vacant_key(),
             task: Arc::clone(&run.task),
             context,
+            lane: run.lane,
         };
         let watch = Watch::Run(started.run);
         let timeout = job.spec.timeout.map(micros);

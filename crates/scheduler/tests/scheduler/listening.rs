@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use jbc_scheduler::{ConflictPolicy, EventCode, EventMask, Received};
 
-use crate::harness::{DEADLINE, Gate, Seen, Watch, builder, endless, job, start};
+use crate::harness::{DEADLINE, Gate, Seen, Watch, builder, endless, gated, job, start};
 
 #[test]
 fn a_listener_hears_only_its_mask_and_nothing_after_it_is_removed() {
@@ -209,4 +209,19 @@ fn a_waiting_subscription_is_woken_by_an_event() {
         .unwrap()
         .unwrap();
     assert!(matches!(received, Received::Event(event) if event.output.as_deref() == Some(&3)));
+}
+
+#[test]
+fn what_a_removed_listener_owned_is_gone_while_a_bulk_body_goes_on() {
+    let scheduler = start(1, 1);
+    let (owned, is_gone) = std::sync::mpsc::channel::<()>();
+    let owned = Mutex::new(owned);
+    let id = scheduler.add_listener(EventMask::ALL, move |_, _| drop(owned.lock().unwrap()));
+    let gate = Gate::closed();
+    scheduler.add_job(gated("mining", &gate)).unwrap();
+    gate.wait_for(1);
+    assert!(scheduler.remove_listener(id));
+    let gone = is_gone.recv_timeout(DEADLINE / 3);
+    assert_eq!(gone, Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
+    gate.open();
 }
