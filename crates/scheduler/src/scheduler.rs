@@ -60,13 +60,14 @@ impl<E: Executor> Scheduler<E> {
     ///
     /// # Errors
     /// [`AddError`]; nothing has changed then.
-    pub fn add_job(&self, spec: JobSpec<E::Task>) -> Result<Added, AddError> {
+    pub fn add_job(&self, mut spec: JobSpec<E::Task>) -> Result<Added, AddError> {
         if spec.lane == Lane::Io && self.shared.tokio.is_none() {
             return Err(AddError::NoRuntime);
         }
         // Without the lock: a cron expression is text to be read.
         let now = self.shared.now();
         let schedule = Schedule::check(&spec.trigger, now.wall_us)?;
+        spec.trigger = spec.trigger.in_whole_micros();
         let stored = match spec.durable {
             true => Some(self.stored_task(&spec)?),
             false => None,
@@ -159,6 +160,7 @@ impl<E: Executor> Scheduler<E> {
     pub fn reschedule_job(&self, id: &JobId, trigger: Trigger) -> Result<JobInfo, ChangeError> {
         let now = self.shared.now();
         let schedule = Schedule::check(&trigger, now.wall_us)?;
+        let trigger = trigger.in_whole_micros();
         self.change(|queue, _| queue.reschedule(id, trigger, schedule, now))
     }
 
@@ -285,7 +287,8 @@ impl<E: Executor> Scheduler<E> {
             .add_listener(mask, Sink::CallOverall(Arc::new(f)))
     }
 
-    /// Removes a listener; answers whether there was one. It may be called once more by an event under way.
+    /// Removes a listener; answers whether there was one. It may be called once more by an event under way. What its closure
+    /// owns is dropped at the latest when such events have been told and the prompt bodies that go on have returned.
     pub fn remove_listener(&self, id: ListenerId) -> bool {
         self.shared.remove_listener(id)
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::clock::unix_us;
+use crate::clock::{micros, system_time, unix_us};
 
 mod catch_up;
 mod combination;
@@ -19,7 +19,7 @@ pub(crate) use schedule::{BadTrigger, MAX_CATCH_UP, Schedule};
 
 /// When a job runs.
 ///
-/// As JSON it is an object of a `type` and what belongs to it. Times are whole microseconds, those of the wall clock
+/// A scheduler keeps it in whole microseconds. As JSON it is an object of a `type` and what belongs to it. Times are whole microseconds, those of the wall clock
 /// since the Unix epoch. Every version reads what an earlier one wrote; keys it does not know are refused.
 ///
 /// ```json
@@ -88,6 +88,25 @@ impl Trigger {
         Self::Cron {
             expression: expression.into(),
             time_zone: None,
+        }
+    }
+}
+
+impl Trigger {
+    /// The same in whole microseconds, as it is stored: what comes back from a store must be equal to what was asked for.
+    pub(crate) fn in_whole_micros(self) -> Self {
+        let whole = |span: Duration| Duration::from_micros(micros(span));
+        let all = |of: Vec<Self>| of.into_iter().map(Self::in_whole_micros).collect();
+        match self {
+            Self::Date(at) => Self::Date(system_time(unix_us(at))),
+            Self::After(wait) => Self::After(whole(wait)),
+            Self::Interval { every, start_after } => Self::Interval {
+                every: whole(every),
+                start_after: start_after.map(whole),
+            },
+            Self::And(of) => Self::And(all(of)),
+            Self::Or(of) => Self::Or(all(of)),
+            same @ (Self::Now | Self::Cron { .. }) => same,
         }
     }
 }

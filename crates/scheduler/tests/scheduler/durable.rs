@@ -368,29 +368,6 @@ fn what_was_missed_while_no_process_ran_runs_at_the_start_or_is_missed_as_the_jo
 }
 
 #[test]
-fn a_job_that_a_program_adds_at_each_start_goes_on_and_is_what_is_new() {
-    let store = MemoryStore::new();
-    for (start, expected) in [(1, "New"), (2, "Refreshed"), (3, "Refreshed")] {
-        let scheduler = working().builder().store(store.clone()).start().unwrap();
-        let before = scheduler.get_job(&"audit".into());
-        let spec = hourly("audit").conflict(ConflictPolicy::Refresh);
-        let added = scheduler.add_job(spec.priority(start)).unwrap();
-        assert_eq!(format!("{added:?}"), expected);
-        let info = scheduler.get_job(&"audit".into()).unwrap();
-        assert_eq!(info.priority, start);
-        if let Some(before) = before {
-            let moved = before
-                .next_run_time
-                .unwrap()
-                .abs_diff(info.next_run_time.unwrap());
-            assert!(moved < 60_000, "its times stay");
-        }
-        assert!(scheduler.drain(DEADLINE).is_clean());
-        assert_eq!(store.load().unwrap().jobs[0].priority, start);
-    }
-}
-
-#[test]
 fn what_cannot_be_durable_is_refused() {
     let scheduler = working().builder().start().unwrap();
     assert_eq!(
