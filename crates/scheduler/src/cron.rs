@@ -67,9 +67,12 @@ async fn serve(
                 id,
                 expression,
             } => {
-                let tick = Arc::clone(&tick);
-                let job = Job::new(expression, move |_, _| tick(&id, arm))?;
+                let (to, tick_of_job) = (id.clone(), Arc::clone(&tick));
+                let job = Job::new(expression, move |_, _| tick_of_job(&to, arm))?;
                 armed.insert(arm, scheduler.add(job).await?);
+                // Its time may have come on the way here, and what ticks from now on would be a whole period late. A tick
+                // that comes early is nothing.
+                tick(&id, arm);
             }
             CronCommand::Disarm { arm } => {
                 if let Some(job) = armed.remove(&arm) {
@@ -79,4 +82,27 @@ async fn serve(
         }
     }
     scheduler.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_ticked_as_soon_as_it_is_armed_since_its_time_may_have_come_on_the_way() {
+        let (sender, ticks) = std::sync::mpsc::channel();
+        let engine = CronEngine::start(move |id: &JobId, arm| {
+            let _ = sender.send((id.clone(), arm));
+        })
+        .unwrap();
+        engine.tell(CronCommand::Arm {
+            arm: 7,
+            id: "yearly".into(),
+            expression: "0 0 0 1 1 *".to_owned(),
+        });
+        let ticked = ticks.recv_timeout(Duration::from_secs(30));
+        assert_eq!(ticked, Ok(("yearly".into(), 7)));
+    }
 }

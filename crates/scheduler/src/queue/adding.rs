@@ -210,7 +210,9 @@ impl<E: Executor> Queue<E> {
         // One that is no longer durable leaves the store.
         self.ledger.touch(job);
         job.stored = new.stored;
-        // Its jitter may be new, and with it who watches for its next time.
+        // Its jitter may be new, and with it who watches for its next time: one that was delayed by it may have come. Cron
+        // asks for such a time when it is armed, an alarm rings at once.
+        job.delay_us = self.run_ids.random_to(job.spec.jitter);
         if !job.paused {
             self.agenda.arm(seat, job);
         }

@@ -80,3 +80,25 @@ proptest! {
         prop_assert_eq!(queue.dead().len(), 1);
     }
 }
+
+#[test]
+fn a_nightly_job_that_is_refreshed_without_its_jitter_does_not_wait_for_the_delay_it_had() {
+    let mut queue = queue();
+    let nightly = || {
+        let trigger = Trigger::cron("0 4 * * *");
+        spec("a")
+            .trigger(trigger)
+            .conflict(crate::ConflictPolicy::Refresh)
+    };
+    let hour = Duration::from_secs(3_600);
+    add(&mut queue, nightly().jitter(hour), at(0));
+    let (_, job) = queue.seated().next().unwrap();
+    let four = job.next.unwrap().wall_us(at(0)) - EPOCH_US;
+    assert!(job.delay_us > 1, "the seed draws a delay");
+    assert_eq!(add(&mut queue, nightly(), at(four - 1)), Added::Refreshed);
+    let [CronCommand::Arm { arm, .. }] = queue.take_effects().cron[..] else {
+        panic!("not armed")
+    };
+    queue.tick(&"a".into(), arm, at(four));
+    assert_eq!(queue.pending(Lane::Prompt), 1);
+}
