@@ -11,6 +11,7 @@ use crate::runner::State;
 use crate::scheduler::Scheduler;
 use crate::sync::has_ended;
 use crate::sync::thread::{self, JoinHandle};
+use crate::workers;
 
 /// What a drain found and left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,8 @@ impl<E: Executor> Scheduler<E> {
     /// threads to end, at most for `limit`, and reports. Listeners of the runs that end are still called.
     ///
     /// It blocks its thread; [`drain_async`](Self::drain_async) does not. Called by a listener it does not wait for the
-    /// thread it is on.
+    /// thread it is on. Of several drains at once the first that ends tells `SCHEDULER_SHUTDOWN`, and none waits for
+    /// listeners in another. What the store still lacks is written at the end, once, if no other thread is writing.
     #[must_use = "the report says whether something was left running"]
     pub fn drain(&self, limit: Duration) -> DrainReport {
         self.drain_gently(Duration::ZERO, limit)
@@ -57,27 +59,29 @@ impl<E: Executor> Scheduler<E> {
     #[must_use = "the report says whether something was left running"]
     pub fn drain_gently(&self, patience: Duration, limit: Duration) -> DrainReport {
         let start = Instant::now();
-        let (dropped, stored, running) = self.shared.close();
         let me = thread::current().id();
+        // As long as it waits here, no other drain is to wait for it.
+        let mine = usize::from(workers::is_worker_of(&self.shared));
+        self.shared.lock().draining += mine;
+        let (dropped, stored, running) = self.shared.close();
         self.wait_while(patience, |state| state.queue.running() > 0);
         let cancelled = self.shared.stop_all();
         let mut state = self.shared.lock();
-        let (mine, threads): (Vec<JoinHandle<()>>, _) = std::mem::take(&mut state.threads)
-            .into_iter()
-            .partition(|thread| thread.thread().id() == me);
+        let threads: Vec<JoinHandle<()>> = std::mem::take(&mut state.threads);
         drop(state);
         self.wait_while(limit, |state| {
-            state.alive > mine.len() || state.queue.running() > 0
+            state.alive > state.draining || state.queue.running() > 0
         });
-        let state = self.shared.lock();
+        let mut state = self.shared.lock();
         let ignored = state.queue.running_ids();
-        let all_ended = state.alive <= mine.len();
+        let all_ended = state.alive <= mine;
+        let has_said_end = std::mem::replace(&mut state.has_said_end, true);
         let listeners = Arc::clone(&state.listeners);
         drop(state);
 
-        let (mut joined, mut left) = (0, mine.len());
+        let (mut joined, mut left) = (0, 0);
         for thread in threads {
-            if all_ended || has_ended(&thread) {
+            if thread.thread().id() != me && (all_ended || has_ended(&thread)) {
                 // A worker catches what panics in it; were one to panic all the same, it has ended too.
                 let _ = thread.join();
                 joined += 1;
@@ -85,10 +89,14 @@ impl<E: Executor> Scheduler<E> {
                 left += 1;
             }
         }
-        // The last word of the durable jobs, if a write failed before.
-        let _ = self.shared.write();
-        self.announce_end();
+        // The last word of the durable jobs, if a write failed before. One that hangs in the store is not waited for.
+        self.shared.write_if_free();
+        if !has_said_end {
+            self.announce_end();
+        }
         listeners.close_feeds();
+        self.shared.lock().draining -= mine;
+        self.shared.ended.notify_all();
         DrainReport {
             dropped,
             stored,

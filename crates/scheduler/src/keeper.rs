@@ -1,7 +1,7 @@
 //! Who writes the store: one thread at a time, with how things stand then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use crate::error::AddError;
 use crate::executor::Executor;
@@ -10,7 +10,7 @@ use crate::panic_text;
 use crate::queue::{MadeJob, Preview};
 use crate::runner::{By, Shared};
 use crate::store::{JobStore, StoreChange, StoreError};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The store and its turn.
 pub(crate) struct Keeper {
@@ -43,7 +43,25 @@ impl Keeper {
     /// Writes all that has changed. Who comes while another writes waits, and finds its change written.
     pub(crate) fn write<E: Executor>(&self, shared: &Arc<Shared<E>>) -> Result<(), StoreError> {
         // Nothing under it panics that leaves anything half done.
-        let mut failed = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write_in_turn(shared, failed)
+    }
+
+    /// As [`write`](Self::write), unless another thread is at it, which may hang there. A store that failed is in the log.
+    pub(crate) fn write_if_free<E: Executor>(&self, shared: &Arc<Shared<E>>) {
+        let turn = match self.turn.try_lock() {
+            Ok(failed) => failed,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let _ = self.write_in_turn(shared, turn);
+    }
+
+    fn write_in_turn<E: Executor>(
+        &self,
+        shared: &Arc<Shared<E>>,
+        mut failed: MutexGuard<'_, bool>,
+    ) -> Result<(), StoreError> {
         let changes = shared.lock().queue.changes(shared.now());
         if changes.is_empty() {
             return Ok(());
@@ -108,7 +126,7 @@ impl Keeper {
         let added = state.queue.add_written(job, &stored, now);
         drop(turn);
         // The job itself is written; what else could not be is in the log, and written again later.
-        let _ = shared.settle(state, now, By::Caller);
+        let _ = shared.settle(state, now, By::Unconcerned);
         added
     }
 }

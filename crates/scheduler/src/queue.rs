@@ -122,6 +122,8 @@ pub(crate) struct Queue<E: Executor> {
     io_lost: bool,
     paused: bool,
     closed: bool,
+    /// Every run was asked to stop, since the scheduler ends.
+    stopping: bool,
     cancel: Vec<CancelToken>,
 }
 
@@ -145,6 +147,7 @@ impl<E: Executor> Queue<E> {
             io_lost: false,
             paused: false,
             closed: false,
+            stopping: false,
             cancel: Vec::new(),
         }
     }

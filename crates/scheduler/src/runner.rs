@@ -59,6 +59,10 @@ pub(crate) struct State<E: Executor> {
     /// How many of the threads have not ended.
     pub(crate) alive: usize,
     pub(crate) timer_started: bool,
+    /// How many of the threads wait in a drain, called by a listener.
+    pub(crate) draining: usize,
+    /// Whether a drain has said that the scheduler has ended.
+    pub(crate) has_said_end: bool,
     pub(crate) cron: Option<CronEngine>,
 }
 
@@ -128,6 +132,8 @@ impl<E: Executor> Shared<E> {
                 threads: Vec::new(),
                 alive: 0,
                 timer_started: false,
+                draining: 0,
+                has_said_end: false,
                 cron: None,
             }),
             spins: workers::spins(),
@@ -294,6 +300,13 @@ impl<E: Executor> Shared<E> {
         }
     }
 
+    /// As [`write`](Self::write), unless another thread is at it.
+    pub(crate) fn write_if_free(self: &Arc<Self>) {
+        if let Some(keeper) = &self.keeper {
+            keeper.write_if_free(self);
+        }
+    }
+
     /// Chooses who is to wake, and lets who searches look again.
     fn wake(&self, state: &mut State<E>) -> Vec<usize> {
         let prompt = state.queue.startable(Lane::Prompt) + state.deferred.len();
@@ -446,8 +459,9 @@ impl<E: Executor> Shared<E> {
         let (dropped, stored) = state.queue.close();
         let counts = (dropped, stored, state.queue.running());
         state.cron = None;
-        // Nothing is told or written: jobs go without a word, and those that a store keeps stay in it.
-        let _ = self.settle(state, self.now(), By::Caller);
+        // Nothing is told: jobs go without a word, and those that a store keeps stay in it. What the store still lacks is
+        // left to a worker, since it may hang.
+        let _ = self.settle(state, self.now(), By::Hurried);
         self.wake_everyone();
         counts
     }
@@ -458,7 +472,9 @@ impl<E: Executor> Shared<E> {
         let mut state = self.lock();
         let running = state.queue.running();
         state.queue.stop_all(now);
-        let _ = self.settle(state, now, By::Caller);
+        let _ = self.settle(state, now, By::Hurried);
+        // The timer watches no longer.
+        self.timer.notify_one();
         running
     }
 

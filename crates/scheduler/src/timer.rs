@@ -7,9 +7,9 @@ use crate::executor::Executor;
 use crate::runner::{By, Shared, State};
 use crate::sync::thread;
 
-/// Starts the thread if it does not run.
+/// Starts the thread if it does not run, and is not over.
 pub(crate) fn ensure_started<E: Executor>(shared: &Arc<Shared<E>>, state: &mut State<E>) {
-    if state.timer_started || state.queue.is_closed() {
+    if state.timer_started || state.queue.is_over() {
         return;
     }
     let body = Arc::clone(shared);
@@ -29,7 +29,8 @@ pub(crate) fn ensure_started<E: Executor>(shared: &Arc<Shared<E>>, state: &mut S
 
 fn keep_time<E: Executor>(shared: &Arc<Shared<E>>) {
     let mut state = shared.lock();
-    while !state.queue.is_closed() {
+    // Also while a drain has patience: runs that go on have their time limits.
+    while !state.queue.is_over() {
         let now = shared.now();
         if state.queue.fire_due(now) {
             // A job that runs once comes due without any effect, but a worker is to wake for it.

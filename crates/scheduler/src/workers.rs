@@ -28,12 +28,23 @@ impl Kind {
 }
 
 crate::sync::thread_local! {
-    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+    /// Where the scheduler is that this thread works for; 0 for none.
+    static WORKS_FOR: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Whether this thread is a worker, where listeners may take their time.
 pub(crate) fn is_worker() -> bool {
-    IS_WORKER.with(Cell::get)
+    WORKS_FOR.with(Cell::get) != 0
+}
+
+/// Whether this thread is a worker of this scheduler.
+pub(crate) fn is_worker_of<E: Executor>(shared: &Arc<Shared<E>>) -> bool {
+    WORKS_FOR.with(Cell::get) == address(shared)
+}
+
+/// Tells schedulers apart that exist at the same time.
+fn address<E: Executor>(shared: &Arc<Shared<E>>) -> usize {
+    Arc::as_ptr(shared).addr()
 }
 
 /// How long a worker looks around before it sleeps, in turns of a spin loop: about as long as it takes to be woken, a few
@@ -54,7 +65,7 @@ pub(crate) fn spins() -> u32 {
 
 /// The body of a worker thread; returns when the scheduler has closed.
 pub(crate) fn work<E: Executor>(shared: &Arc<Shared<E>>, me: usize, kind: Kind) {
-    IS_WORKER.with(|is_worker| is_worker.set(true));
+    WORKS_FOR.with(|scheduler| scheduler.set(address(shared)));
     let mut teller = Teller::new(shared, &shared.lock());
     let (mut searches, mut has_searched) = (false, false);
     loop {

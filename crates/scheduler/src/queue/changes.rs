@@ -251,6 +251,8 @@ impl<E: Executor> Queue<E> {
     /// many will not run (again), and how many wait in the store.
     pub(crate) fn close(&mut self) -> (usize, usize) {
         self.closed = true;
+        // There may be no later: what the store lacks is written now, and each end as it comes.
+        self.ledger.try_again();
         let (mut dropped, mut stored) = (0, 0);
         for (_, seat) in self.seats() {
             let job = &self.jobs[seat];
@@ -267,6 +269,7 @@ impl<E: Executor> Queue<E> {
 
     /// Asks every run to stop, after [`close`](Self::close).
     pub(crate) fn stop_all(&mut self, now: Now) {
+        self.stopping = true;
         self.stop_runs(|_| true, Stop::Closing, now);
     }
 }

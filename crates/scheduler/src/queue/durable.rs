@@ -227,7 +227,7 @@ impl<E: Executor> Queue<E> {
                 }
             };
         }
-        if !self.ledger.waits {
+        if !self.ledger.waits && !self.closed {
             self.ledger.waits = true;
             self.agenda.watch(STORE_AGAIN_US, Watch::Store, now);
         }
@@ -250,6 +250,8 @@ impl<E: Executor> Queue<E> {
             true => self.ledger.jobs.remove(&written.id),
             false => self.ledger.jobs.insert(written.id.clone()),
         };
+        // The adding itself is no news: its caller is not to wait for what others write.
+        self.ledger.news &= self.ledger.is_dirty();
         added
     }
 

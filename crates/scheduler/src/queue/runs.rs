@@ -79,7 +79,7 @@ impl<E: Executor> Queue<E> {
 
     /// When [`fire_due`](Self::fire_due) wants to be called next, in microseconds from now.
     pub(crate) fn wait_us(&self, now: Now) -> Option<u64> {
-        self.agenda.wait_us(now, self.paused)
+        self.agenda.wait_us(now, self.paused || self.closed)
     }
 
     /// The job's next time has come.

@@ -78,6 +78,11 @@ impl<E: Executor> Queue<E> {
         self.closed
     }
 
+    /// Whether nobody is to watch for times any more: it is closed, and no run goes on that was not asked to stop.
+    pub(crate) fn is_over(&self) -> bool {
+        self.closed && (self.stopping || self.runs.is_empty())
+    }
+
     pub(super) fn describe(&self, job: &Job<E>, now: Now) -> JobInfo {
         let spec = &job.spec;
         let runs = match job.running {

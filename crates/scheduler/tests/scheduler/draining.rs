@@ -170,3 +170,52 @@ fn a_gentle_drain_stops_who_does_not_finish_in_time() {
     assert_eq!((report.finished, report.cancelled), (0, 1), "{report:?}");
     watch.wait(EventCode::JobCancelled, "mining");
 }
+
+#[test]
+fn a_run_has_its_time_limit_also_while_a_drain_has_patience() {
+    let scheduler = start(1, 1);
+    let mut watch = Watch::on(&scheduler, EventMask::JOB_SUBMITTED | EventMask::JOB_ENDED);
+    let gate = Gate::closed();
+    let begun = Arc::clone(&gate);
+    // Is asked to stop by its limit alone, since the drain has more patience than the test.
+    let body = move |ctx: &jbc_scheduler::RunContext| {
+        begun.pass();
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while !ctx.cancel().is_cancelled() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        Ok(0)
+    };
+    let limit = Duration::from_millis(500);
+    scheduler.add_job(job("slow", body).timeout(limit)).unwrap();
+    watch.wait(EventCode::JobSubmitted, "slow");
+    gate.open();
+    let report = scheduler.drain_gently(2 * DEADLINE, DEADLINE);
+    assert!(report.is_clean(), "{report:?}");
+    let ended = watch.wait(EventCode::JobError, "slow");
+    assert_eq!(ended.error.as_deref(), Some("timed out"));
+}
+
+#[test]
+fn two_listeners_that_drain_at_once_do_not_wait_for_each_other_and_the_end_is_told_once() {
+    let scheduler = start(2, 1);
+    let ends = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&ends);
+    scheduler.add_scheduler_listener(EventMask::SCHEDULER_SHUTDOWN, move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let both = Arc::new(std::sync::Barrier::new(2));
+    let (sender, reports) = std::sync::mpsc::channel();
+    scheduler.add_listener(EventMask::JOB_EXECUTED, move |_, scheduler| {
+        both.wait();
+        let _ = sender.send(scheduler.drain(DEADLINE));
+    });
+    for id in ["a", "b"] {
+        scheduler.add_job(job(id, |_| Ok(0))).unwrap();
+    }
+    for _ in 0..2 {
+        let report = reports.recv_timeout(DEADLINE / 2).unwrap();
+        assert_eq!(report.ignored.len(), 0);
+    }
+    assert_eq!(ends.load(Ordering::SeqCst), 1);
+}

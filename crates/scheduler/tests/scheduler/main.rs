@@ -15,6 +15,7 @@ mod killing;
 mod lanes;
 mod limits;
 mod listening;
+#[cfg(test)]
 mod refreshing;
 mod running;
 mod store_failures;

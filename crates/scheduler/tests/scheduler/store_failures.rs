@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jbc_scheduler::{
-    AddError, Added, ChangeError, ConflictPolicy, EventCode, EventMask, JobSpec, JobStore,
+    AddError, Added, ChangeError, ConflictPolicy, EventCode, EventMask, JobSpec, JobStore, Lane,
     StoreChange, StoreError, Stored, Trigger,
 };
 
-use crate::harness::{Closures, Disk, Task, Watch, durable, job};
+use crate::harness::{Closures, Disk, Gate, Task, Watch, durable, job};
 
 fn hourly(id: &str) -> JobSpec<Task> {
     durable(id, "work").trigger(Trigger::every(Duration::from_secs(3_600)))
@@ -75,4 +75,94 @@ fn a_store_that_panics_has_failed_and_costs_no_worker() {
     watch.wait(EventCode::JobExecuted, "not durable");
     panics.store(false, Ordering::SeqCst);
     disk.wait_until(|stored| stored.jobs[0].paused);
+}
+
+/// A disk on which the end of a run hangs at a gate.
+#[derive(Clone)]
+struct Hanging(Disk, Arc<Gate>, Arc<AtomicBool>);
+
+impl JobStore for Hanging {
+    fn name(&self) -> &str {
+        "hanging"
+    }
+
+    fn load(&self) -> Result<Stored, StoreError> {
+        self.0.load()
+    }
+
+    fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        if matches!(changes, [StoreChange::DeleteJob(_), ..]) {
+            self.1.pass();
+            self.2.store(true, Ordering::SeqCst);
+        }
+        self.0.apply(changes)
+    }
+}
+
+#[test]
+fn a_drain_and_the_drop_of_the_last_handle_do_not_wait_for_a_store_that_hangs() {
+    for drained in [true, false] {
+        let (hangs, has_returned) = (Gate::closed(), Arc::new(AtomicBool::new(false)));
+        let store = Hanging(
+            Disk::default(),
+            Arc::clone(&hangs),
+            Arc::clone(&has_returned),
+        );
+        let gates = [Gate::closed(), Gate::closed()];
+        let [one, other] = gates.clone();
+        let known = Closures::default()
+            .knowing("one", move |_| {
+                one.pass();
+                Ok(0)
+            })
+            .knowing("other", move |_| {
+                other.pass();
+                Ok(0)
+            });
+        let scheduler = known.builder().workers(1, 1).store(store).start().unwrap();
+        scheduler.add_job(durable("one", "one")).unwrap();
+        gates[0].wait_for(1);
+        let prompt = durable("other", "other").lane(Lane::Prompt);
+        scheduler.add_job(prompt).unwrap();
+        gates[0].open();
+        hangs.wait_for(1);
+        gates[1].open();
+        // Its end is to be written too.
+        while scheduler.get_job(&"other".into()).is_some() {
+            std::thread::yield_now();
+        }
+        if drained {
+            let report = scheduler.drain(Duration::from_millis(20));
+            assert!(report.left > 0, "{report:?}");
+        } else {
+            drop(scheduler);
+        }
+        assert!(
+            !has_returned.load(Ordering::SeqCst),
+            "the store was waited for"
+        );
+        hangs.open();
+    }
+}
+
+#[test]
+fn the_end_of_a_run_is_written_after_the_last_handle_is_dropped_though_a_write_failed_just_before()
+{
+    let (disk, gate) = (Disk::default(), Gate::closed());
+    let inside = Arc::clone(&gate);
+    let known = working().knowing("wait", move |_| {
+        inside.pass();
+        Ok(0)
+    });
+    let scheduler = known.builder().store(disk.clone()).start().unwrap();
+    scheduler.add_job(hourly("audit")).unwrap();
+    scheduler.add_job(durable("cancelled", "wait")).unwrap();
+    gate.wait_for(1);
+    scheduler.cancel_run(&"cancelled".into()).unwrap();
+    disk.fails(true);
+    scheduler.pause_job(&"audit".into()).unwrap_err();
+    drop(scheduler);
+    disk.fails(false);
+    gate.open();
+    disk.wait_until(|stored| stored.jobs.len() == 1 && stored.jobs[0].paused);
 }
