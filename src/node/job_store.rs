@@ -2,16 +2,12 @@
 //!
 //! It is never a reason not to start: the chain does not depend on it.
 
-use std::fs::File;
-use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use jbc_scheduler::{
-    JobId, JobStore, MemoryStore, RedbStore, StoreChange, StoreError as JobStoreError, Stored,
+    JobId, JobStore, MemoryStore, RedbStore, StoreChange, StoreError as JobStoreError,
+    StoreErrorKind, Stored,
 };
-use redb::StorageBackend;
-use redb::backends::FileBackend;
 
 use super::open::move_aside;
 use crate::store::{OpenError, check_room};
@@ -51,6 +47,7 @@ impl JobStore for NodeJobStore {
                 check_room(folder).map_err(|error| JobStoreError {
                     store: store.name().to_owned(),
                     action: "write",
+                    kind: StoreErrorKind::Failed,
                     reason: error.to_string(),
                 })?;
                 store.apply(changes)
@@ -60,7 +57,8 @@ impl JobStore for NodeJobStore {
     }
 }
 
-/// Opens the folder's job store, or makes one. A damaged one is moved aside, in full view.
+/// Opens the folder's job store, or makes one. A damaged one is moved aside, in full view. One that cannot be used for
+/// another reason stays where it is, and the node keeps its jobs in memory.
 ///
 /// # Errors
 /// If another process has it.
@@ -70,18 +68,30 @@ pub(super) fn open(folder: &Path) -> Result<NodeJobStore, OpenError> {
         Ok(store) => return Ok(NodeJobStore::File(store, folder.to_owned())),
         Err(error) => error,
     };
-    if is_in_use(&path) {
-        let folder = folder.to_owned();
-        return Err(OpenError::InUse { folder });
+    match error.kind {
+        StoreErrorKind::InUse => {
+            let folder = folder.to_owned();
+            Err(OpenError::InUse { folder })
+        }
+        StoreErrorKind::Damaged => Ok(anew(folder, &error)),
+        StoreErrorKind::OtherVersion | StoreErrorKind::Failed => Ok(for_this_run(&path, &error)),
     }
-    // A store that can be read is sound: then it is the disk that does not take changes, for want of room for instance.
-    if let Ok(stored) = RedbStore::read(&path)
+}
+
+/// A store in memory, in the place of a file that is left alone. What can be read of the file goes on.
+fn for_this_run(path: &Path, error: &JobStoreError) -> NodeJobStore {
+    // Then it is the disk that does not take changes, for want of room for instance.
+    if let Ok(stored) = RedbStore::read(path)
         && let Ok(store) = in_memory(stored)
     {
         tracing::error!("{error}; its jobs go on, but changes of them are forgotten with this run");
-        return Ok(NodeJobStore::Memory(store));
+        return NodeJobStore::Memory(store);
     }
-    Ok(anew(folder, &error))
+    tracing::error!(
+        "{error}; it is left as it is. Its pauses and dead jobs do not count in this run, and those of this run are \
+         forgotten with it"
+    );
+    NodeJobStore::Memory(MemoryStore::new())
 }
 
 /// A store in the place of one that cannot be read.
@@ -102,17 +112,6 @@ fn anew(folder: &Path, error: &JobStoreError) -> NodeJobStore {
             NodeJobStore::Memory(MemoryStore::new())
         }
     }
-}
-
-/// Whether another process holds the file, by the lock that redb takes.
-fn is_in_use(path: &Path) -> bool {
-    let locked = || -> io::Result<bool> {
-        let file = FileBackend::new(File::open(path)?).map_err(io::Error::other)?;
-        let free = file.try_lock_shared_range(Bound::Unbounded, Bound::Unbounded);
-        Ok(!free.map_err(io::Error::other)?)
-    };
-    // A file that cannot even be opened is held by nobody whom one could stop.
-    locked().unwrap_or(false)
 }
 
 /// The same contents, for one run.
@@ -171,6 +170,48 @@ mod tests {
         let store = open(folder.path()).unwrap();
         assert!(matches!(store, NodeJobStore::File(..)), "{store:?}");
         assert!(folder.path().join(JOBS_FILE).is_file());
+    }
+
+    /// Opens it, and says whether it was left alone.
+    fn is_left_alone(folder: &Path) -> bool {
+        let store = open(folder).unwrap();
+        let names = std::fs::read_dir(folder).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        matches!(store, NodeJobStore::Memory(_)) && names == [JOBS_FILE]
+    }
+
+    #[test]
+    fn a_store_of_a_newer_program_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()).unwrap());
+        let path = folder.path().join(JOBS_FILE);
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let meta = redb::TableDefinition::<&str, u64>::new("job_store");
+        let mut table = transaction.open_table(meta).unwrap();
+        table.insert("format", 1_000).unwrap();
+        drop(table);
+        transaction.commit().unwrap();
+        drop(database);
+        assert!(is_left_alone(folder.path()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_store_that_cannot_be_reached_now_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        // As on a disk that is not mounted.
+        std::os::unix::fs::symlink("nowhere/jobs.redb", folder.path().join(JOBS_FILE)).unwrap();
+        assert!(is_left_alone(folder.path()));
+    }
+
+    #[test]
+    fn what_is_damaged_is_moved_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(JOBS_FILE), "no database").unwrap();
+        let store = open(folder.path()).unwrap();
+        assert!(matches!(store, NodeJobStore::File(..)), "{store:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::job::Added;
 use crate::panic_text;
 use crate::queue::{MadeJob, Preview};
 use crate::runner::{By, Shared};
-use crate::store::{JobStore, StoreChange, StoreError};
+use crate::store::{JobStore, StoreChange, StoreError, StoreErrorKind};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The store and its turn.
@@ -35,6 +35,7 @@ impl Keeper {
             Err(StoreError {
                 store: self.store.name().to_owned(),
                 action: "write",
+                kind: StoreErrorKind::Failed,
                 reason: format!("it panicked: {}", panic_text(&*panic)),
             })
         })

@@ -124,8 +124,8 @@ pub use scheduler::Scheduler;
 #[cfg(feature = "redb")]
 pub use store::RedbStore;
 pub use store::{
-    DamagedRow, DeadJob, JobStore, MemoryStore, StoreChange, StoreError, Stored, StoredJob,
-    StoredTask, Unattached,
+    DamagedRow, DeadJob, JobStore, MemoryStore, StoreChange, StoreError, StoreErrorKind, Stored,
+    StoredJob, StoredTask, Unattached,
 };
 pub use trigger::Trigger;
 

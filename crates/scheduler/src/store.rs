@@ -98,8 +98,23 @@ pub struct StoreError {
     pub store: String,
     /// What it was to do: `open`, `read`, `write`.
     pub action: &'static str,
+    /// What a program can decide on.
+    pub kind: StoreErrorKind,
     /// What the system said.
     pub reason: String,
+}
+
+/// What is the matter with a store that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// Another process has it.
+    InUse,
+    /// A version of the program that this one does not know has written it.
+    OtherVersion,
+    /// What it holds is no store, or no longer one.
+    Damaged,
+    /// All else, such as no room, no permission or too many open files. What it holds may be sound.
+    Failed,
 }
 
 /// A task as data: the name of its kind, and what that kind needs to know.

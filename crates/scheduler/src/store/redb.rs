@@ -2,9 +2,8 @@
 //!
 //! What [`RedbStore::apply`] has acknowledged survives `kill -9` and a power cut.
 
-use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::Bound;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +17,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    DamagedRow, DeadJob, JobStore, StoreChange, StoreError, Stored, StoredJob, oldest_first,
+    DamagedRow, DeadJob, JobStore, StoreChange, StoreError, StoreErrorKind, Stored, StoredJob,
+    oldest_first,
 };
 use crate::ids::JobId;
 
@@ -72,11 +72,11 @@ impl RedbStore {
         loop {
             attempts_left -= 1;
             match create(path) {
-                Err(OpenFailure::InUse) if attempts_left > 0 => {
+                Err(failure) if failure.kind == StoreErrorKind::InUse && attempts_left > 0 => {
                     std::thread::sleep(Duration::from_millis(OPEN_RETRY_MS));
                 }
                 result => {
-                    return result.map_err(|failure| store_error(&name_of(path), "open", failure));
+                    return result.map_err(|failure| failure.at(&name_of(path), "open"));
                 }
             }
         }
@@ -91,7 +91,7 @@ impl RedbStore {
         backend: impl StorageBackend,
     ) -> Result<Self, StoreError> {
         let name = name.into();
-        open(name.clone(), backend).map_err(|failure| store_error(&name, "open", failure))
+        open(name.clone(), backend).map_err(|failure| failure.at(&name, "open"))
     }
 
     /// What the store in this file holds, while no process has it open. The file stays as it is, even after a crash:
@@ -101,8 +101,7 @@ impl RedbStore {
     /// If there is no such file, or it is in use, is not a job store, is one of a newer format, or cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Stored, StoreError> {
         let name = name_of(path.as_ref());
-        let copy =
-            copy_of_idle(path.as_ref()).map_err(|failure| store_error(&name, "open", failure))?;
+        let copy = copy_of_idle(path.as_ref()).map_err(|failure| failure.at(&name, "open"))?;
         match copy {
             Some(copy) => Self::with_backend(name, copy)?.load(),
             None => Ok(Stored::default()),
@@ -159,7 +158,7 @@ impl JobStore for RedbStore {
 
     fn load(&self) -> Result<Stored, StoreError> {
         self.read_all()
-            .map_err(|error| store_error(&self.name, "read", error))
+            .map_err(|error| Failure::of(error).at(&self.name, "read"))
     }
 
     fn apply(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
@@ -168,7 +167,7 @@ impl JobStore for RedbStore {
             .map(|change| Row::of(change, &self.name))
             .collect::<Result<Vec<_>, _>>()?;
         self.write(&rows)
-            .map_err(|error| store_error(&self.name, "write", error))
+            .map_err(|error| Failure::of(error).at(&self.name, "write"))
     }
 }
 
@@ -191,7 +190,11 @@ impl<'a> Row<'a> {
             StoreChange::DeletePause(id) => (PAUSED, id, None),
         };
         let value = value.transpose().map_err(|error| {
-            store_error(store, "write", format!("{}/{id}: {error}", table.name()))
+            let failure = Failure {
+                kind: StoreErrorKind::Failed,
+                reason: format!("{}/{id}: {error}", table.name()),
+            };
+            failure.at(store, "write")
         })?;
         Ok(Self {
             table,
@@ -230,21 +233,59 @@ fn rows<T: DeserializeOwned>(
     Ok(read)
 }
 
-/// Why a store was not opened.
+/// Why a store was not opened, read or written.
 #[derive(Debug, thiserror::Error)]
-enum OpenFailure {
-    #[error("it is in use by another process")]
-    InUse,
-    #[error("{0}")]
-    Unusable(String),
+#[error("{reason}")]
+struct Failure {
+    kind: StoreErrorKind,
+    reason: String,
 }
 
-impl OpenFailure {
+impl Failure {
     fn of(error: impl Into<redb::Error>) -> Self {
-        match error.into() {
-            redb::Error::DatabaseAlreadyOpen => Self::InUse,
-            error => Self::Unusable(error.to_string()),
+        let error = error.into();
+        if matches!(error, redb::Error::DatabaseAlreadyOpen) {
+            return Self::in_use();
         }
+        Self {
+            kind: kind_of(&error),
+            reason: error.to_string(),
+        }
+    }
+
+    fn in_use() -> Self {
+        Self {
+            kind: StoreErrorKind::InUse,
+            reason: "it is in use by another process".to_owned(),
+        }
+    }
+
+    fn at(self, store: &str, action: &'static str) -> StoreError {
+        StoreError {
+            store: store.to_owned(),
+            action,
+            kind: self.kind,
+            reason: self.reason,
+        }
+    }
+}
+
+fn kind_of(error: &redb::Error) -> StoreErrorKind {
+    match error {
+        redb::Error::UpgradeRequired(_) => StoreErrorKind::OtherVersion,
+        redb::Error::Corrupted(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableDoesNotExist(_) => StoreErrorKind::Damaged,
+        redb::Error::Io(error) => match error.kind() {
+            // A file that ends too soon, or is none.
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::IsADirectory => {
+                StoreErrorKind::Damaged
+            }
+            _ => StoreErrorKind::Failed,
+        },
+        _ => StoreErrorKind::Failed,
     }
 }
 
@@ -252,15 +293,7 @@ fn name_of(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn store_error(store: &str, action: &'static str, reason: impl fmt::Display) -> StoreError {
-    StoreError {
-        store: store.to_owned(),
-        action,
-        reason: reason.to_string(),
-    }
-}
-
-fn create(path: &Path) -> Result<RedbStore, OpenFailure> {
+fn create(path: &Path) -> Result<RedbStore, Failure> {
     let is_new = !path.exists();
     let file = OpenOptions::new()
         .read(true)
@@ -268,29 +301,27 @@ fn create(path: &Path) -> Result<RedbStore, OpenFailure> {
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(OpenFailure::of)?;
-    let file = FileBackend::new(file).map_err(OpenFailure::of)?;
+        .map_err(Failure::of)?;
+    let file = FileBackend::new(file).map_err(Failure::of)?;
     let store = open(name_of(path), file)?;
     if is_new {
-        sync_folder(path).map_err(OpenFailure::of)?;
+        sync_folder(path).map_err(Failure::of)?;
     }
     Ok(store)
 }
 
-fn open(name: String, backend: impl StorageBackend) -> Result<RedbStore, OpenFailure> {
+fn open(name: String, backend: impl StorageBackend) -> Result<RedbStore, Failure> {
     forget_unfinished(&backend)?;
     let database = Database::builder()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(backend)
-        .map_err(OpenFailure::of)?;
-    check_format(&database)
-        .map_err(OpenFailure::of)?
-        .map_err(OpenFailure::Unusable)?;
+        .map_err(Failure::of)?;
+    check_format(&database).map_err(Failure::of)??;
     Ok(RedbStore { name, database })
 }
 
 /// Makes the tables of a new store; says what is wrong with a file that is something else.
-fn check_format(database: &Database) -> Result<Result<(), String>, redb::Error> {
+fn check_format(database: &Database) -> Result<Result<(), Failure>, redb::Error> {
     let reading = database.begin_read()?;
     let format = match reading.open_table(META) {
         Ok(meta) => meta.get(FORMAT_KEY)?.map(|row| row.value()),
@@ -301,18 +332,22 @@ fn check_format(database: &Database) -> Result<Result<(), String>, redb::Error> 
     drop(reading);
     match format {
         Some(FORMAT) => Ok(Ok(())),
-        Some(newer) if newer > FORMAT => Ok(Err(format!(
-            "it has format {newer}, which is newer than this program's format {FORMAT}"
-        ))),
+        Some(newer) if newer > FORMAT => Ok(Err(Failure {
+            kind: StoreErrorKind::OtherVersion,
+            reason: format!(
+                "it has format {newer}, which is newer than this program's format {FORMAT}"
+            ),
+        })),
         None if is_empty => {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             make_tables(&transaction)?;
             Ok(Ok(transaction.commit()?))
         }
-        _ => Ok(Err(
-            "it is a database of another program, not a job store".to_owned()
-        )),
+        _ => Ok(Err(Failure {
+            kind: StoreErrorKind::Damaged,
+            reason: "it is a database of another program, not a job store".to_owned(),
+        })),
     }
 }
 
@@ -336,40 +371,40 @@ fn is_unfinished(file: &impl StorageBackend) -> io::Result<bool> {
 }
 
 /// Empties a file whose making was cut short, so that it is made anew.
-fn forget_unfinished(file: &impl StorageBackend) -> Result<(), OpenFailure> {
+fn forget_unfinished(file: &impl StorageBackend) -> Result<(), Failure> {
     let (start, end) = WHOLE_FILE;
     // The same bytes that redb locks to write, so nobody is making the file right now.
     let has_locks = lock(file.try_lock_range(start, end))?;
-    if is_unfinished(file).map_err(OpenFailure::of)? {
-        file.set_len(0).map_err(OpenFailure::of)?;
+    if is_unfinished(file).map_err(Failure::of)? {
+        file.set_len(0).map_err(Failure::of)?;
     }
     if has_locks {
-        file.unlock_range(start, end).map_err(OpenFailure::of)?;
+        file.unlock_range(start, end).map_err(Failure::of)?;
     }
     Ok(())
 }
 
 /// What came of locking; `false` is storage without locks, which redb opens too.
-fn lock(locked: Result<bool, BackendError>) -> Result<bool, OpenFailure> {
+fn lock(locked: Result<bool, BackendError>) -> Result<bool, Failure> {
     match locked {
         Ok(true) => Ok(true),
-        Ok(false) => Err(OpenFailure::InUse),
+        Ok(false) => Err(Failure::in_use()),
         Err(BackendError::Unsupported) => Ok(false),
-        Err(error) => Err(OpenFailure::of(error)),
+        Err(error) => Err(Failure::of(error)),
     }
 }
 
 /// The file in memory, if no process has it open to write; `None` if there is nothing in it yet.
-fn copy_of_idle(path: &Path) -> Result<Option<InMemoryBackend>, OpenFailure> {
-    let file = File::open(path).map_err(OpenFailure::of)?;
-    let file = FileBackend::new(file).map_err(OpenFailure::of)?;
+fn copy_of_idle(path: &Path) -> Result<Option<InMemoryBackend>, Failure> {
+    let file = File::open(path).map_err(Failure::of)?;
+    let file = FileBackend::new(file).map_err(Failure::of)?;
     let (start, end) = WHOLE_FILE;
     // Given back when the file is closed, at the end of this function.
     lock(file.try_lock_shared_range(start, end))?;
-    if is_unfinished(&file).map_err(OpenFailure::of)? {
+    if is_unfinished(&file).map_err(Failure::of)? {
         return Ok(None);
     }
-    copy(&file).map(Some).map_err(OpenFailure::of)
+    copy(&file).map(Some).map_err(Failure::of)
 }
 
 /// The file, in memory.

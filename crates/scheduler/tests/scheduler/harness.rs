@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use jbc_scheduler::{
     BoxFuture, Builder, Event, EventCode, EventMask, Executor, JobError, JobId, JobSpec, JobStore,
-    Lane, MemoryStore, RunContext, Scheduler, StoreChange, StoreError, Stored, StoredTask,
+    Lane, MemoryStore, RunContext, Scheduler, StoreChange, StoreError, StoreErrorKind, Stored,
+    StoredTask,
 };
 use uuid::Uuid;
 
@@ -150,6 +151,7 @@ pub(crate) fn broken(action: &'static str) -> StoreError {
     StoreError {
         store: "disk".to_owned(),
         action,
+        kind: StoreErrorKind::Failed,
         reason: "no room".to_owned(),
     }
 }
