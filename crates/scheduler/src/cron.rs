@@ -23,6 +23,46 @@ const CHANNEL_SIZE: usize = 4_096;
 /// Called with a job and the number it was armed under, when a time of it has come.
 type Tick = dyn Fn(&JobId, u64) + Send + Sync;
 
+/// What is ticked, by a thread that the first job starts.
+#[derive(Default)]
+pub(crate) struct Cron {
+    engine: Option<CronEngine>,
+    /// Jobs that are to be ticked once there is a thread, which the system has refused so far.
+    waiting: Vec<CronCommand>,
+}
+
+impl Cron {
+    /// Gives a command to the thread, after those that still wait for one. If there is none, `start` is to make it.
+    pub(crate) fn tell(
+        &mut self,
+        command: CronCommand,
+        start: impl FnOnce() -> std::io::Result<CronEngine>,
+    ) {
+        match command {
+            // No more of them wait than there are cron jobs.
+            CronCommand::Disarm { arm } if self.engine.is_none() => {
+                self.waiting.retain(
+                    |other| !matches!(other, CronCommand::Arm { arm: other, .. } if *other == arm),
+                );
+            }
+            command => self.waiting.push(command),
+        }
+        if self.engine.is_none() {
+            match start() {
+                Ok(engine) => self.engine = Some(engine),
+                Err(error) => {
+                    tracing::error!(%error, "cannot start the cron thread: cron jobs fire when a later one can");
+                }
+            }
+        }
+        if let Some(engine) = &self.engine {
+            for command in self.waiting.drain(..) {
+                engine.tell(command);
+            }
+        }
+    }
+}
+
 /// The thread and the way to it. Dropping it ends the thread.
 pub(crate) struct CronEngine {
     commands: mpsc::UnboundedSender<CronCommand>,
@@ -89,6 +129,29 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_job_that_found_no_thread_is_ticked_when_a_later_one_gets_it() {
+        let command = |arm, id: &str| CronCommand::Arm {
+            arm,
+            id: id.into(),
+            expression: "0 0 0 1 1 *".to_owned(),
+        };
+        let refused = || Err(std::io::Error::other("no threads left"));
+        let mut cron = Cron::default();
+        cron.tell(command(1, "first"), refused);
+        cron.tell(command(2, "gone"), refused);
+        cron.tell(CronCommand::Disarm { arm: 2 }, refused);
+        let (sender, ticks) = std::sync::mpsc::channel();
+        cron.tell(command(3, "last"), || {
+            CronEngine::start(move |_: &JobId, arm| {
+                let _ = sender.send(arm);
+            })
+        });
+        let deadline = Duration::from_secs(30);
+        let ticked = [1, 2].map(|_| ticks.recv_timeout(deadline));
+        assert_eq!(ticked, [Ok(1), Ok(3)]);
+    }
 
     #[test]
     fn a_job_is_ticked_as_soon_as_it_is_armed_since_its_time_may_have_come_on_the_way() {

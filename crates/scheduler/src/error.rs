@@ -167,7 +167,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The operating system refused a thread.
-    #[error("cannot start worker thread {name}")]
+    #[error("cannot start worker thread {name}: {source}")]
     Thread {
         /// The thread's name.
         name: String,

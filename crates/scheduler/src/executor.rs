@@ -19,7 +19,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Executor: Send + Sync + Sized + 'static {
     /// What a job is to do, as data. Dropping one must not call the scheduler, which may hold its lock then.
     type Task: Send + Sync + 'static;
-    /// What came of it, as data.
+    /// What came of it, as data. Dropping one must not call the scheduler either.
     type Output: Send + Sync + 'static;
 
     /// Does the work of a [`Lane::Prompt`](crate::Lane::Prompt) or [`Lane::Bulk`](crate::Lane::Bulk) job, on a worker

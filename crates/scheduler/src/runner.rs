@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, Now, system_time};
-use crate::cron::CronEngine;
+use crate::cron::{Cron, CronEngine};
 use crate::event::{EventCode, EventMask, SchedulerEvent};
 use crate::executor::{Executor, JobError, RunContext};
 use crate::job::Lane;
@@ -63,7 +63,7 @@ pub(crate) struct State<E: Executor> {
     pub(crate) draining: usize,
     /// Whether a drain has said that the scheduler has ended.
     pub(crate) has_said_end: bool,
-    pub(crate) cron: Option<CronEngine>,
+    pub(crate) cron: Cron,
 }
 
 /// What a worker is to do for another thread.
@@ -134,7 +134,7 @@ impl<E: Executor> Shared<E> {
                 timer_started: false,
                 draining: 0,
                 has_said_end: false,
-                cron: None,
+                cron: Cron::default(),
             }),
             spins: workers::spins(),
             nobody: Arc::new(Listeners::none()),
@@ -169,18 +169,30 @@ impl<E: Executor> Shared<E> {
         self.clock.now()
     }
 
-    /// Makes a change, and sees to what follows from it. Listeners run on this thread, without the lock.
+    /// Makes a change of the job of this id, or of all, and sees to what follows from it. Listeners run on this thread,
+    /// without the lock.
     ///
     /// # Errors
     /// If the store is to hold the change and failed.
     pub(crate) fn change<R>(
         self: &Arc<Self>,
+        id: Option<&JobId>,
         change: impl FnOnce(&mut Queue<E>, Now) -> R,
     ) -> Result<R, StoreError> {
         let now = self.now();
         let mut state = self.lock();
         let answer = change(&mut state.queue, now);
-        self.settle(state, now, By::Caller)?;
+        // Also if an earlier change of the same could not be written.
+        let is_kept = match id {
+            Some(id) => state.queue.is_dirty_about(id),
+            None => state.queue.is_dirty(),
+        };
+        if is_kept {
+            self.settle(state, now, By::Caller)?;
+        } else {
+            // What a store lacks of others is no error of this one.
+            let _ = self.settle(state, now, By::Unconcerned);
+        }
         Ok(answer)
     }
 
@@ -218,7 +230,7 @@ impl<E: Executor> Shared<E> {
             io_runs.push(started);
         }
         let has_letters = state.queue.has_letters();
-        // A caller is told of an earlier change that the store does not hold, too: its own may be the same.
+        // A caller writes also while the store is given time to recover.
         let is_dirty = matches!(by, By::Caller) && state.queue.is_dirty();
         let mut effects = state.queue.take_effects();
         let mut own = None;
@@ -458,7 +470,7 @@ impl<E: Executor> Shared<E> {
         let mut state = self.lock();
         let (dropped, stored) = state.queue.close();
         let counts = (dropped, stored, state.queue.running());
-        state.cron = None;
+        state.cron = Cron::default();
         // Nothing is told: jobs go without a word, and those that a store keeps stay in it. What the store still lacks is
         // left to a worker, since it may hang.
         let _ = self.settle(state, self.now(), By::Hurried);
@@ -490,26 +502,17 @@ impl<E: Executor> Shared<E> {
         if state.queue.is_closed() {
             return;
         }
-        if state.cron.is_none() {
-            let shared = Arc::downgrade(self);
-            let tick = move |id: &JobId, arm: u64| {
+        let shared = Arc::downgrade(self);
+        state.cron.tell(command, || {
+            CronEngine::start(move |id, arm| {
                 if let Some(shared) = shared.upgrade() {
                     let now = shared.now();
                     let mut state = shared.lock();
                     state.queue.tick(id, arm, now);
                     let _ = shared.settle(state, now, By::Hurried);
                 }
-            };
-            match CronEngine::start(tick) {
-                Ok(engine) => state.cron = Some(engine),
-                Err(error) => {
-                    tracing::error!(%error, "cannot start the cron thread: cron jobs will not fire")
-                }
-            }
-        }
-        if let Some(engine) = &state.cron {
-            engine.tell(command);
-        }
+            })
+        });
     }
 }
 

@@ -98,13 +98,14 @@ impl<E: Executor> Scheduler<E> {
         Ok(Box::new(stored))
     }
 
-    /// Removes a job. Its pending run will not start; one that goes on is asked to stop, and its end is `JOB_CANCELLED`.
+    /// Removes a job. Its pending run will not start; one that goes on is asked to stop, and its end is `JOB_CANCELLED`
+    /// (`JOB_ERROR` if its time limit had asked it to stop before).
     /// Answers how the job stood.
     ///
     /// # Errors
     /// If there is no such job, or [`ChangeError::Store`].
     pub fn remove_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
-        self.change(|queue, now| queue.remove(id, now))
+        self.change(Some(id), |queue, now| queue.remove(id, now))
     }
 
     /// Removes all jobs, as [`remove_job`](Self::remove_job) does; answers how many.
@@ -112,7 +113,7 @@ impl<E: Executor> Scheduler<E> {
     /// # Errors
     /// [`ChangeError::Store`].
     pub fn remove_all_jobs(&self) -> Result<usize, ChangeError> {
-        let removed = self.change(|queue, now| Ok(queue.remove_all(now)));
+        let removed = self.change(None, |queue, now| Ok(queue.remove_all(now)));
         self.shared.announce(EventCode::AllJobsRemoved, None);
         removed
     }
@@ -127,7 +128,7 @@ impl<E: Executor> Scheduler<E> {
     /// # Errors
     /// If there is no such job, or [`ChangeError::Store`].
     pub fn pause_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
-        self.change(|queue, now| queue.pause(id, now))
+        self.change(Some(id), |queue, now| queue.pause(id, now))
     }
 
     /// Lets a paused job run again: one to run once runs, a recurring one goes on with its next time. Resuming one that
@@ -136,7 +137,7 @@ impl<E: Executor> Scheduler<E> {
     /// # Errors
     /// If there is no such job, or [`ChangeError::Store`].
     pub fn resume_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
-        self.change(|queue, now| queue.resume(id, now))
+        self.change(Some(id), |queue, now| queue.resume(id, now))
     }
 
     /// Changes a job. A run that goes on keeps what it started with.
@@ -150,7 +151,9 @@ impl<E: Executor> Scheduler<E> {
     ) -> Result<JobInfo, ChangeError> {
         let task = change.task.as_ref();
         let stored = task.and_then(|task| self.shared.executor.store(task));
-        self.change(|queue, now| queue.modify(id, change, stored.map(Box::new), now))
+        self.change(Some(id), |queue, now| {
+            queue.modify(id, change, stored.map(Box::new), now)
+        })
     }
 
     /// Gives a job another trigger, counted from now. Its pending run does not start; one that goes on goes on.
@@ -161,7 +164,9 @@ impl<E: Executor> Scheduler<E> {
         let now = self.shared.now();
         let schedule = Schedule::check(&trigger, now.wall_us)?;
         let trigger = trigger.in_whole_micros();
-        self.change(|queue, _| queue.reschedule(id, trigger, schedule, now))
+        self.change(Some(id), |queue, _| {
+            queue.reschedule(id, trigger, schedule, now)
+        })
     }
 
     /// Runs a job now, whatever its trigger. The run of a one-shot comes forward (and a paused one is resumed by it); a
@@ -170,15 +175,16 @@ impl<E: Executor> Scheduler<E> {
     /// # Errors
     /// If there is no such job, as many runs of it go on as may, or [`ChangeError::Store`].
     pub fn run_job(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
-        self.change(|queue, now| queue.run_now(id, now))
+        self.change(Some(id), |queue, now| queue.run_now(id, now))
     }
 
-    /// Asks the runs of a job that go on to stop; a recurring job stays. Answers how many were asked.
+    /// Asks the runs of a job that go on to stop; a recurring job stays. Answers how many were asked that nobody had asked
+    /// before: one that has passed its time limit has failed, and may be tried again.
     ///
     /// # Errors
     /// If there is no such job.
     pub fn cancel_run(&self, id: &JobId) -> Result<usize, ChangeError> {
-        self.change(|queue, now| queue.cancel_run(id, now))
+        self.change(Some(id), |queue, now| queue.cancel_run(id, now))
     }
 
     /// The ids of the jobs that carry this tag, sorted. What is done to each of them is done by the other methods.
@@ -195,13 +201,20 @@ impl<E: Executor> Scheduler<E> {
     }
 
     /// Takes a job out of the dead list and runs it again, with all its attempts: a one-shot now, a recurring one that is
-    /// gone by its trigger. A recurring job that still exists runs once more.
+    /// gone by its trigger. A recurring job that still exists runs once more. Other than one that is added, a durable job
+    /// may start here before it is written: until then the store has it in the dead list.
     ///
     /// # Errors
     /// If it is not in the list, a one-shot of its id exists, it cannot be added, or [`ChangeError::Store`]. In all but
     /// the last it stays in the list.
     pub fn requeue_dead(&self, id: &JobId) -> Result<JobInfo, ChangeError> {
-        self.change(|queue, now| queue.requeue(id, now))
+        let now = self.shared.now();
+        let trigger = self.shared.lock().queue.trigger_of_dead(id)?;
+        // Without the lock, since a combination searches for its first time.
+        let schedule = Schedule::check(&trigger, now.wall_us);
+        self.change(Some(id), |queue, now| {
+            queue.requeue(id, &trigger, schedule, now)
+        })
     }
 
     /// Takes a job out of the dead list for good.
@@ -209,7 +222,7 @@ impl<E: Executor> Scheduler<E> {
     /// # Errors
     /// If it is not there, or [`ChangeError::Store`].
     pub fn forget_dead(&self, id: &JobId) -> Result<DeadJob, ChangeError> {
-        self.change(|queue, _| Ok(queue.forget_dead(id)?))
+        self.change(Some(id), |queue, _| Ok(queue.forget_dead(id)?))
     }
 
     /// Jobs of the store that this program cannot run: its executor does not know them, or has them in another lane, or
@@ -323,9 +336,10 @@ impl<E: Executor> Scheduler<E> {
 
     fn change<R>(
         &self,
+        id: Option<&JobId>,
         change: impl FnOnce(&mut Queue<E>, Now) -> Result<R, ChangeError>,
     ) -> Result<R, ChangeError> {
-        self.shared.change(change)?
+        self.shared.change(id, change)?
     }
 }
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use jbc_scheduler::{JobInfo, RedbStore, Stored, StoredJob};
-use serde_json::json;
+use jbc_scheduler::{DamagedRow, JobInfo, RedbStore, Stored, StoredJob};
+use serde_json::{Value, json};
 
 use super::layout::Layout;
 use super::{SchedArgs, Seen, View};
@@ -102,6 +102,10 @@ fn dead(stored: &Stored) -> Vec<DeadInfo> {
     stored.dead.iter().map(Into::into).collect()
 }
 
+fn damaged(row: &DamagedRow) -> Value {
+    json!({ "key": row.key, "reason": row.reason })
+}
+
 /// One object a folder, with the lists of the API.
 fn json_of(view: View, kept: &[Kept]) -> String {
     let objects: Vec<String> = kept
@@ -111,7 +115,13 @@ fn json_of(view: View, kept: &[Kept]) -> String {
                 (Err(reason), _) => json!({ "data_dir": folder, "error": reason }),
                 (Ok(stored), View::Dead) => json!({ "data_dir": folder, "dead": dead(stored) }),
                 (Ok(stored), _) => {
-                    json!({ "data_dir": folder, "jobs": jobs(stored), "paused": stored.paused })
+                    let damaged: Vec<_> = stored.damaged.iter().map(damaged).collect();
+                    json!({
+                        "data_dir": folder,
+                        "jobs": jobs(stored),
+                        "paused": stored.paused,
+                        "damaged": damaged,
+                    })
                 }
             };
             object.to_string()

@@ -411,3 +411,22 @@ async fn stored_jobs_are_shown_as_they_will_stand() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_row_of_a_stopped_node_that_cannot_be_read_is_in_the_json_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.redb");
+    drop(RedbStore::create(&path).unwrap());
+    let database = redb::Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let jobs = redb::TableDefinition::<&str, &[u8]>::new("jobs");
+    let mut table = transaction.open_table(jobs).unwrap();
+    table.insert("audit", b"{".as_slice()).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    drop(database);
+    let seen = see(&args("-o json", folder.path())).await.unwrap().text;
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    let text = seen.to_string();
+    assert!(text.contains(r#""key":"jobs/audit""#), "{text}");
+}

@@ -118,7 +118,7 @@ impl<E: Executor> Queue<E> {
         if let Some(seat) = old {
             match job.spec.conflict {
                 ConflictPolicy::DoNothing => return Ok(Checked::Done(Added::AlreadyThere)),
-                ConflictPolicy::Refresh if self.jobs[seat].spec.trigger == job.spec.trigger => {
+                ConflictPolicy::Refresh if self.jobs[seat].is_refreshed_by(&job.spec) => {
                     self.refresh(seat, *job, now);
                     return Ok(Checked::Done(Added::Refreshed));
                 }
@@ -142,12 +142,15 @@ impl<E: Executor> Queue<E> {
                 id: spec.id.clone(),
             });
         }
-        let old = seat.map(|seat| &self.jobs[seat]);
-        let takes_a_place = old.is_none_or(|old| {
-            !old.paused
-                && (old.place.is_none() || old.spec.lane != spec.lane)
-                && spec.conflict != ConflictPolicy::DoNothing
-        });
+        let takes_a_place = match seat.map(|seat| &self.jobs[seat]) {
+            None => !self.ledger.is_paused(&spec.id),
+            Some(old) if old.paused || spec.conflict == ConflictPolicy::DoNothing => false,
+            // It only moves, if it stands in a line at all.
+            Some(old) if old.is_refreshed_by(spec) => {
+                old.place.is_some() && old.spec.lane != spec.lane
+            }
+            Some(old) => old.place.is_none() || old.spec.lane != spec.lane,
+        };
         let limit = self.limits.pending[spec.lane.index()];
         if spec.trigger == Trigger::Now && takes_a_place && self.agenda.len(spec.lane) >= limit {
             return Err(AddError::Full {

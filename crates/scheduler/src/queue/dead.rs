@@ -14,7 +14,7 @@ use crate::queue::agenda::Seat;
 use crate::queue::durable::Snapshot;
 use crate::queue::{NewJob, Queue};
 use crate::store::{DeadJob, StoredTask};
-use crate::trigger::{Schedule, Trigger};
+use crate::trigger::{BadTrigger, Schedule, Trigger};
 
 /// The dead jobs, oldest first.
 pub(super) struct DeadList<E: Executor> {
@@ -55,6 +55,19 @@ impl<E: Executor> DeadList<E> {
         let surplus = self.entries.len() > self.limit;
         let oldest = surplus.then(|| self.entries.pop_front())??;
         Some(oldest.info)
+    }
+
+    /// Where a dead job is, and what it takes to requeue it.
+    fn revival(&self, id: &JobId) -> Result<(usize, &Revival<E>), ChangeError> {
+        let at = self.position(id);
+        let at = at.ok_or_else(|| JobLookupError { id: id.clone() })?;
+        match &self.entries[at].revival {
+            Ok(revival) => Ok((at, revival)),
+            Err(reason) => Err(ChangeError::Unrestorable {
+                id: id.clone(),
+                reason: reason.clone(),
+            }),
+        }
     }
 
     pub(super) fn list(&self) -> Vec<DeadJob> {
@@ -126,19 +139,25 @@ impl<E: Executor> Queue<E> {
         self.dead.list()
     }
 
-    /// Takes a job out of the dead list and runs it (again).
-    pub(crate) fn requeue(&mut self, id: &JobId, now: Now) -> Result<JobInfo, ChangeError> {
-        let not_found = || JobLookupError { id: id.clone() };
-        let at = self.dead.position(id).ok_or_else(not_found)?;
-        let revival = match &self.dead.entries[at].revival {
-            Ok(revival) => revival,
-            Err(reason) => {
-                return Err(ChangeError::Unrestorable {
-                    id: id.clone(),
-                    reason: reason.clone(),
-                });
-            }
-        };
+    /// The trigger of a dead job, to be checked without the lock before it is [requeued](Self::requeue).
+    pub(crate) fn trigger_of_dead(&self, id: &JobId) -> Result<Trigger, ChangeError> {
+        let (_, revival) = self.dead.revival(id)?;
+        Ok(revival.spec.trigger.clone())
+    }
+
+    /// Takes a job out of the dead list and runs it (again). If another has died under its id since its trigger was
+    /// checked, the one that was meant is not there any more.
+    pub(crate) fn requeue(
+        &mut self,
+        id: &JobId,
+        trigger: &Trigger,
+        schedule: Result<Schedule, BadTrigger>,
+        now: Now,
+    ) -> Result<JobInfo, ChangeError> {
+        let (at, revival) = self.dead.revival(id)?;
+        if revival.spec.trigger != *trigger {
+            return Err(JobLookupError { id: id.clone() }.into());
+        }
         if let Ok(seat) = self.seat(id) {
             if !self.jobs[seat].schedule.repeats() {
                 return Err(ChangeError::ConflictingId { id: id.clone() });
@@ -147,7 +166,7 @@ impl<E: Executor> Queue<E> {
         } else {
             let mut spec = revival.spec.clone();
             spec.conflict = ConflictPolicy::Exception;
-            let mut schedule = Schedule::check(&spec.trigger, now.wall_us)?;
+            let mut schedule = schedule?;
             if !schedule.repeats() {
                 (spec.trigger, schedule) = (Trigger::Now, Schedule::Now);
             }

@@ -90,6 +90,11 @@ impl Ledger {
         !(self.jobs.is_empty() && self.dead.is_empty() && self.pauses.is_empty())
     }
 
+    /// Whether there is something to write about this id.
+    pub(super) fn is_dirty_about(&self, id: &JobId) -> bool {
+        self.jobs.contains(id) || self.dead.contains(id) || self.pauses.contains(id)
+    }
+
     /// Whether there is something to write that the world has not been told of.
     pub(super) fn has_news(&self) -> bool {
         self.news && !self.waits
@@ -182,6 +187,11 @@ impl<E: Executor> Queue<E> {
     /// Whether the store does not say how things stand.
     pub(crate) fn is_dirty(&self) -> bool {
         self.ledger.is_dirty()
+    }
+
+    /// Whether the store does not say how this job stands.
+    pub(crate) fn is_dirty_about(&self, id: &JobId) -> bool {
+        self.ledger.is_dirty_about(id)
     }
 
     /// What the store is to write now.

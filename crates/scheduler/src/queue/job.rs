@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::clock::{Due, Now};
 use crate::event::{Event, EventCode};
 use crate::executor::{Executor, RunContext};
-use crate::job::{JobSpec, Lane};
+use crate::job::{ConflictPolicy, JobSpec, Lane};
 use crate::mailbox::Mailbox;
 use crate::queue::agenda::{AlarmKey, Place, Seat, WatchKey};
 use crate::store::StoredTask;
@@ -57,6 +57,11 @@ impl<E: Executor> Job<E> {
             && !self.due.is_empty()
             && self.retry_at.is_none()
             && self.running < self.spec.max_instances
+    }
+
+    /// Whether a job that is added under its id only changes it.
+    pub(super) fn is_refreshed_by(&self, new: &JobSpec<E::Task>) -> bool {
+        new.conflict == ConflictPolicy::Refresh && new.trigger == self.spec.trigger
     }
 
     /// Whether nothing is left of it: it has run for the last time.

@@ -512,3 +512,49 @@ fn a_hundred_thousand_timers_come_and_go() {
     assert_eq!(queue.pending(Lane::Prompt), 50_000);
     assert_eq!(queue.wait_us(at(COUNT)), None);
 }
+
+/// As the scheduler requeues a dead job.
+fn requeue(queue: &mut Queue<Numbers>, id: &JobId, now: Now) -> Result<(), crate::ChangeError> {
+    let trigger = queue.trigger_of_dead(id)?;
+    let schedule = Schedule::check(&trigger, now.wall_us);
+    queue.requeue(id, &trigger, schedule, now).map(drop)
+}
+
+#[test]
+fn a_dead_job_is_not_requeued_by_the_trigger_of_another_that_died_before() {
+    let mut queue = queue();
+    for trigger in [Trigger::Now, Trigger::After(Duration::ZERO)] {
+        let retry = crate::Retry::attempts(1);
+        add(&mut queue, spec("a").trigger(trigger).retry(retry), at(0));
+        queue.fire_due(at(0));
+        let run = queue.take(&[Lane::Prompt], at(0)).unwrap().run;
+        queue.finished(run, ended(Some("no")), at(0));
+        heard(&mut queue);
+    }
+    let refused = queue.requeue(&"a".into(), &Trigger::Now, Ok(Schedule::Now), at(0));
+    assert!(matches!(refused, Err(crate::ChangeError::NotFound(_))));
+    requeue(&mut queue, &"a".into(), at(0)).unwrap();
+    assert_eq!(queue.dead(), []);
+}
+
+#[test]
+fn a_full_line_is_no_reason_to_refuse_what_takes_no_place_in_it() {
+    let narrow = Limits {
+        pending: [1; 3],
+        ..limits()
+    };
+    let mut queue = Queue::<Numbers>::new(narrow, 1);
+    queue.keep();
+    queue.restore_pause("paused".into());
+    add(&mut queue, spec("runs"), at(0));
+    queue.take(&[Lane::Prompt], at(0)).unwrap();
+    add(&mut queue, spec("waits"), at(0));
+    let full = checked(spec("other"), at(0)).make(at(0));
+    let full = full.and_then(|job| queue.add(job, at(0)));
+    assert!(matches!(full, Err(AddError::Full { .. })));
+    let refreshing = |id| spec(id).conflict(crate::ConflictPolicy::Refresh);
+    assert_eq!(add(&mut queue, refreshing("runs"), at(0)), Added::Refreshed);
+    assert_eq!(add(&mut queue, refreshing("paused"), at(0)), Added::New);
+    let moved = refreshing("waits").lane(Lane::Bulk);
+    assert_eq!(add(&mut queue, moved, at(0)), Added::Refreshed);
+}

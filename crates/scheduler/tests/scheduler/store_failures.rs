@@ -166,3 +166,22 @@ fn the_end_of_a_run_is_written_after_the_last_handle_is_dropped_though_a_write_f
     gate.open();
     disk.wait_until(|stored| stored.jobs.len() == 1 && stored.jobs[0].paused);
 }
+
+#[test]
+fn a_change_of_what_is_not_kept_is_no_error_while_the_store_lacks_another() {
+    let disk = Disk::default();
+    let scheduler = working().builder().store(disk.clone()).start().unwrap();
+    scheduler.add_job(hourly("audit")).unwrap();
+    let often = Trigger::every(Duration::from_secs(3_600));
+    scheduler
+        .add_job(job("mining", |_| Ok(0)).trigger(often))
+        .unwrap();
+    disk.fails(true);
+    for _ in 0..2 {
+        // The second changes nothing, and the first is still not written.
+        scheduler.pause_job(&"audit".into()).unwrap_err();
+    }
+    assert_eq!(scheduler.cancel_run(&"mining".into()), Ok(0));
+    scheduler.run_job(&"mining".into()).unwrap();
+    scheduler.remove_job(&"mining".into()).unwrap();
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::model::{Added, Again, Model, When, name};
-use super::{Numbers, at, checked, ended, queue, told};
+use super::{Numbers, at, checked, ended, queue, requeue, told};
 use crate::clock::Now;
 use crate::event::EventCode::JobModified;
 use crate::ids::JobId;
@@ -224,7 +224,7 @@ fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Opt
         }
         Step::Finish { .. } => {}
         Step::Requeue(id) => {
-            let _ = queue.requeue(&name(*id), now);
+            let _ = requeue(queue, &name(*id), now);
             model.requeue(*id);
         }
         Step::Forget(id) => {

@@ -385,7 +385,7 @@ impl World {
         let now = self.now();
         let id = name(id);
         let exists = self.queue.info(&id, now).is_some();
-        if self.queue.requeue(&id, now).is_ok() && !exists {
+        if requeue(&mut self.queue, &id, now).is_ok() && !exists {
             // It begins anew, as its trigger says.
             let job = &self.queue.jobs[self.queue.seat(&id).unwrap()];
             match (&job.spec.trigger, job.next) {
