@@ -75,7 +75,7 @@ async fn the_dead_list_is_read_and_a_dead_job_forgotten() {
 async fn a_refusal_is_told_in_the_nodes_words() {
     let body = r#"{"error": {"field": "token", "reason": "not the token"}}"#;
     let answer = format!(
-        "HTTP/1.1 401 Unauthorized\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
     let (client, server) = client(vec![("POST /jobs/run ", answer)]);

@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use crate::executor::{BoxFuture, Executor, JobError, RunContext};
 use crate::queue::Started;
-use crate::runner::{Shared, panicked};
+use crate::runner::Shared;
+use crate::runner::bodies::panicked;
 
 /// Runs the body on tokio; its listeners run on a worker.
 pub(crate) fn spawn<E: Executor>(shared: &Arc<Shared<E>>, started: Started<E>) {

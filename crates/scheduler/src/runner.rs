@@ -1,7 +1,8 @@
 //! The one place where the state machine meets threads: its lock, and what is done after each change.
 
+pub(crate) mod bodies;
+
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -10,19 +11,19 @@ use tokio::runtime::Handle;
 use crate::clock::{Clock, Now, system_time};
 use crate::cron::{Cron, CronEngine};
 use crate::event::{EventCode, EventMask, SchedulerEvent};
-use crate::executor::{Executor, JobError, RunContext};
+use crate::executor::Executor;
 use crate::job::Lane;
 use crate::keeper::Keeper;
 use crate::listeners::{ListenerId, Listeners, Sink};
 use crate::mailbox::Letter;
-use crate::queue::{CronCommand, Ended, Letters, Queue, Started};
+use crate::queue::{CronCommand, Letters, Queue};
 use crate::sleepers::Sleepers;
 use crate::store::{StoreError, Unattached};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex, MutexGuard, hint};
 use crate::teller::Teller;
-use crate::{JobId, io, panic_text, timer, workers};
+use crate::{JobId, io, timer, workers};
 
 /// What all handles and threads of a scheduler share.
 pub(crate) struct Shared<E: Executor> {
@@ -351,67 +352,6 @@ impl<E: Executor> Shared<E> {
         });
     }
 
-    /// Runs a body on this thread, and the listeners of its end.
-    pub(crate) fn execute(self: &Arc<Self>, started: Started<E>, teller: &mut Teller<E>) {
-        let Started {
-            run,
-            task,
-            context,
-            lane,
-        } = started;
-        if lane == Lane::Bulk {
-            // It may go on for an hour, in which a removed listener should not live on. Short ones are not worth it.
-            teller.forget();
-        }
-        let result = catch_unwind(AssertUnwindSafe(|| self.executor.run(&task, &context)));
-        let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
-        self.end(run, &context, result, Some(teller));
-    }
-
-    /// A body has returned; without a teller, on a thread that must not wait.
-    pub(crate) fn end(
-        self: &Arc<Self>,
-        run: usize,
-        context: &RunContext,
-        result: Result<E::Output, JobError>,
-        teller: Option<&mut Teller<E>>,
-    ) {
-        let (output, error) = match result {
-            Ok(output) => (Some(Arc::new(output)), None),
-            Err(error) => (None, Some(error.message)),
-        };
-        let ended = Ended {
-            output,
-            error,
-            token_cancelled: context.cancel().is_cancelled(),
-        };
-        let now = self.now();
-        let mut state = self.lock();
-        state.queue.finished(run, ended, now);
-        let closed = state.queue.is_closed();
-        let by = match teller {
-            Some(teller) => {
-                teller.give_back(&mut state);
-                By::Worker(teller)
-            }
-            None => By::Hurried,
-        };
-        // A store that failed is in the log, and written again later.
-        let _ = self.settle(state, now, by);
-        if closed {
-            // A drain counts runs, and prompt workers wait for the last io run.
-            self.ended.notify_all();
-            self.wake_everyone();
-        }
-    }
-
-    /// The runtime of the io lane has ended, and with it this run.
-    pub(crate) fn lose_tokio(&self, run: usize) {
-        if self.lock().queue.lose_tokio(run) {
-            tracing::error!("the tokio runtime has ended: io jobs no longer run");
-        }
-    }
-
     pub(crate) fn add_listener(&self, mask: EventMask, sink: Sink<E>) -> ListenerId {
         // A number that only tells listeners apart orders nothing.
         let id = ListenerId(self.last_listener.fetch_add(1, Ordering::Relaxed) + 1);
@@ -518,9 +458,4 @@ impl<E: Executor> Shared<E> {
 
 fn no_letters<E: Executor>() -> Letters<E> {
     None.into_iter().chain(Vec::new())
-}
-
-/// The error that a panic of a body is.
-pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> JobError {
-    JobError::from(format!("panicked: {}", panic_text(panic)))
 }
