@@ -9,7 +9,7 @@
 //! let template = Template::new(b"1the parent's hash, data, timestamp", target);
 //!
 //! let found = search(&template, 0..10_000_000, &AtomicBool::new(false));
-//! let Search::Found { nonce, hash } = found else { panic!("{found:?}") };
+//! let Search::Found { nonce, hash, .. } = found else { panic!("{found:?}") };
 //! assert_eq!(hash, hash_of(template.prefix(), nonce));
 //! assert!(hash <= target);
 //! ```
@@ -32,8 +32,10 @@
 //! opaque bytes.
 
 mod kernel;
+mod lanes;
 mod plan;
 mod portable;
+mod sha256;
 mod template;
 
 #[cfg(test)]
@@ -45,7 +47,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::kernel::{Kernel, UnknownKernel};
-pub use crate::template::Template;
+pub use crate::template::{PREFIXES_MAX, RollError, Template};
 
 /// How a search over a range of nonces ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub enum Search {
     Found {
         /// The winning nonce.
         nonce: u64,
+        /// Behind which of the template's prefixes it wins: the first of those behind which it does.
+        prefix: usize,
         /// Its hash, big endian, at most the target.
         hash: [u8; 32],
     },
@@ -68,6 +72,29 @@ pub enum Search {
         /// The first nonce not searched; all before it in the range miss the target.
         next_nonce: u64,
     },
+}
+
+/// A nonce that meets the target.
+#[derive(Clone, Copy)]
+pub(crate) struct Winner {
+    nonce: u64,
+    prefix: usize,
+    hash: [u8; 32],
+}
+
+impl From<Winner> for Search {
+    fn from(winner: Winner) -> Self {
+        let Winner {
+            nonce,
+            prefix,
+            hash,
+        } = winner;
+        Self::Found {
+            nonce,
+            prefix,
+            hash,
+        }
+    }
 }
 
 /// Searches `nonces` in rising order with the best kernel of this machine.
@@ -99,9 +126,7 @@ fn search_until(
     let next_nonce = nonces.end.max(nonces.start);
     for span in plan::spans(nonces) {
         let plan = Plan::new(template, span);
-        let result = match kernel {
-            Kernel::Portable => portable::search(&plan, &cancelled),
-        };
+        let result = kernel.search(&plan, &cancelled);
         if !matches!(result, Search::Exhausted { .. }) {
             return result;
         }
