@@ -20,12 +20,18 @@
 //! - `plan.rs`: where digits, padding and length lie in the last blocks; shared by all kernels.
 //! - `kernel.rs`: [`Kernel`], which loops exist and which one this machine should run.
 //! - `portable.rs`: the loop that runs everywhere.
+//! - `lanes.rs`: what the kernels share that search many nonces at a time: which digits differ between the lanes, and
+//!   which groups of nonces and which prefixes share a message schedule. `lanes/vector.rs` is SHA-256 over a vector, of
+//!   which `lanes/avx512.rs` and `lanes/avx2.rs` are two; `lanes/sha_ni.rs` uses the processor's SHA instructions.
+//! - `sha256.rs`: SHA-256 in pieces, for what is computed ahead of the nonces.
 //!
 //! # Invariants
-//! - A kernel finds exactly what [`hash_of`] says, and the *smallest* such nonce of the range.
-//! - What `next_nonce` names was not searched, and every nonce of the range below it was: a range can be cut
-//!   anywhere and carried on without a gap or an overlap.
+//! - A kernel finds exactly what [`hash_of`] says, and the *smallest* such nonce of the range; behind that nonce, the
+//!   first prefix.
+//! - Every nonce of the range below `next_nonce` was searched: a range can be cut anywhere and carried on without a gap.
+//!   (Of a cancelled search some nonces above it may have been searched too; they are searched again.)
 //! - Nothing is allocated or formatted per nonce, and a raised cancel flag is seen within about 20 µs.
+//! - A kernel is only ever run on a machine that was found to have its instructions: having it is the proof.
 //!
 //! # Not here
 //! Blocks, fields and difficulty rules (`jbc-chain`), threads and rates (`jbc-jobs`, `jbc-scheduler`). A prefix is
@@ -47,6 +53,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::kernel::{Kernel, UnknownKernel};
+pub use crate::plan::best_nonces;
 pub use crate::template::{PREFIXES_MAX, RollError, Template};
 
 /// How a search over a range of nonces ended.
@@ -69,7 +76,7 @@ pub enum Search {
     },
     /// The cancel flag was raised before the range was through.
     Cancelled {
-        /// The first nonce not searched; all before it in the range miss the target.
+        /// The first nonce that may not have been searched; all before it in the range miss the target.
         next_nonce: u64,
     },
 }
