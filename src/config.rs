@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jbc_chain::Network;
 use jbc_jobs::peer_url::PeerUrl;
+use jbc_pow::Kernel;
 use structopt::StructOpt;
 
 /// The ports of the tutorial's four nodes, whom a node without `--peer` looks for.
@@ -66,6 +67,9 @@ pub struct CommonFlags {
     /// Mining threads [default: all cores but one, at least one]
     #[structopt(short, long)]
     pub threads: Option<usize>,
+    /// The search loop: one that `jbc bench pow` shows [default: the fastest that this machine can run]
+    #[structopt(long, value_name = "NAME")]
+    pub kernel: Option<Kernel>,
     /// A peer, http://host:port; may be given again. Replaces the default peers: the tutorial's four ports on localhost
     #[structopt(long = "peer", value_name = "URL", number_of_values = 1)]
     pub peers: Vec<String>,
@@ -101,6 +105,8 @@ pub struct Config {
     pub own_url: Option<PeerUrl>,
     /// Mining threads; 0 does not mine.
     pub threads: usize,
+    /// The search loop.
+    pub kernel: Kernel,
     /// Nonces of a range, if not measured.
     pub rounds: Option<u64>,
     /// The operator's peers.
@@ -233,6 +239,7 @@ impl CommonFlags {
             serve: None,
             own_url: None,
             threads: if mine { threads } else { 0 },
+            kernel: self.kernel.unwrap_or_else(Kernel::best),
             rounds: self.rounds,
             peers,
             folder: self.data_dir.unwrap_or(folder),

@@ -294,6 +294,7 @@ fn assemble(
         ledger,
         peers: client,
         clock: SystemClock,
+        kernel: config.kernel,
         node_id,
         fingerprint,
     });
@@ -347,8 +348,9 @@ fn introduce(node: &Node, config: &Config) {
     match config.threads {
         0 => tracing::info!("not mining (--mine does)"),
         threads => tracing::info!(
-            "mining with {threads} thread{}",
-            if threads == 1 { "" } else { "s" }
+            "mining with {threads} thread{} on {}",
+            if threads == 1 { "" } else { "s" },
+            config.kernel
         ),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 
+use jbc_pow::Kernel;
 use jbc_scheduler::{BoxFuture, Executor, JobError, RunContext, StoredTask};
 
 use crate::ledger::Ledger;
@@ -22,6 +23,8 @@ pub struct Jobs<S, P, C> {
     pub peers: P,
     /// The wall clock.
     pub clock: C,
+    /// The loop that mines.
+    pub kernel: Kernel,
     /// This run's node id: how the node recognises itself among its peers.
     pub node_id: String,
     /// The network's fingerprint.
@@ -34,7 +37,7 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
 
     fn run(&self, task: &Task, ctx: &RunContext) -> Result<Outcome, JobError> {
         Ok(match task {
-            Task::Mine(task) => Outcome::Mined(mine::run(task, ctx)),
+            Task::Mine(task) => Outcome::Mined(mine::run(task, self.kernel, ctx)),
             Task::Validate(task) => match validate::run(task, &self.ledger, self.clock.now()) {
                 Ok(validated) => Outcome::Validated(validated),
                 Err(error) => Outcome::Broken {

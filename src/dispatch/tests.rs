@@ -45,6 +45,7 @@ impl Bench {
             ledger,
             peers: HttpPeers::new(None).unwrap(),
             clock: SystemClock,
+            kernel: jbc_pow::Kernel::best(),
             node_id: "me".to_owned(),
             fingerprint: network.fingerprint(),
         });

@@ -2,33 +2,92 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
+
+#[cfg(target_arch = "x86_64")]
+use crate::lanes::{self, avx2::Avx2, avx512::Avx512, sha_ni::ShaNi};
+use crate::plan::Plan;
+use crate::{Search, portable};
 
 /// A search loop. All give the same answers; they differ in speed and in the machines they run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kernel {
-    /// One nonce at a time through `sha2`'s block function; runs everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel(Loop);
+
+/// Only [`Kernel::available`] makes these, so whoever has one may run it.
+#[derive(Clone, Copy, Debug)]
+enum Loop {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    ShaNi(ShaNi),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
     Portable,
 }
+
+/// Looked for once: what a processor can does not change.
+static AVAILABLE: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
+    #[cfg(target_arch = "x86_64")]
+    let special = [
+        Avx512::detect().map(Loop::Avx512),
+        ShaNi::detect().map(Loop::ShaNi),
+        Avx2::detect().map(Loop::Avx2),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let special = [];
+    let all = special.into_iter().flatten().chain([Loop::Portable]);
+    all.map(Kernel).collect()
+});
 
 impl Kernel {
     /// The fastest kernel this machine can run.
     pub fn best() -> Self {
-        Self::Portable
+        Self::available()[0]
     }
 
-    /// The kernels this machine can run, fastest first.
+    /// The kernels this machine can run, fastest first. There is always one.
     pub fn available() -> &'static [Self] {
-        &[Self::Portable]
+        &AVAILABLE
+    }
+
+    /// The kernel that runs everywhere.
+    pub fn portable() -> Self {
+        Self(Loop::Portable)
     }
 
     /// The name for flags and reports; [`Kernel::from_str`] reads it back.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Portable => "portable",
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Loop::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Loop::ShaNi(_) => "sha-ni",
+            #[cfg(target_arch = "x86_64")]
+            Loop::Avx2(_) => "avx2",
+            Loop::Portable => "portable",
+        }
+    }
+
+    pub(crate) fn search(self, plan: &Plan<'_>, cancelled: impl Fn() -> bool) -> Search {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Loop::Avx512(avx512) => lanes::search(avx512, plan, cancelled),
+            #[cfg(target_arch = "x86_64")]
+            Loop::ShaNi(sha_ni) => lanes::search(sha_ni, plan, cancelled),
+            #[cfg(target_arch = "x86_64")]
+            Loop::Avx2(avx2) => lanes::search(avx2, plan, cancelled),
+            Loop::Portable => portable::search(plan, cancelled),
         }
     }
 }
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Kernel {}
 
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@
 //! let template = Template::new(b"1the parent's hash, data, timestamp", target);
 //!
 //! let found = search(&template, 0..10_000_000, &AtomicBool::new(false));
-//! let Search::Found { nonce, hash } = found else { panic!("{found:?}") };
+//! let Search::Found { nonce, hash, .. } = found else { panic!("{found:?}") };
 //! assert_eq!(hash, hash_of(template.prefix(), nonce));
 //! assert!(hash <= target);
 //! ```
@@ -20,20 +20,28 @@
 //! - `plan.rs`: where digits, padding and length lie in the last blocks; shared by all kernels.
 //! - `kernel.rs`: [`Kernel`], which loops exist and which one this machine should run.
 //! - `portable.rs`: the loop that runs everywhere.
+//! - `lanes.rs`: what the kernels share that search many nonces at a time: which digits differ between the lanes, and
+//!   which groups of nonces and which prefixes share a message schedule. `lanes/vector.rs` is SHA-256 over a vector, of
+//!   which `lanes/avx512.rs` and `lanes/avx2.rs` are two; `lanes/sha_ni.rs` uses the processor's SHA instructions.
+//! - `sha256.rs`: SHA-256 in pieces, for what is computed ahead of the nonces.
 //!
 //! # Invariants
-//! - A kernel finds exactly what [`hash_of`] says, and the *smallest* such nonce of the range.
-//! - What `next_nonce` names was not searched, and every nonce of the range below it was: a range can be cut
-//!   anywhere and carried on without a gap or an overlap.
+//! - A kernel finds exactly what [`hash_of`] says, and the *smallest* such nonce of the range; behind that nonce, the
+//!   first prefix.
+//! - Every nonce of the range below `next_nonce` was searched: a range can be cut anywhere and carried on without a gap.
+//!   (Of a cancelled search some nonces above it may have been searched too; they are searched again.)
 //! - Nothing is allocated or formatted per nonce, and a raised cancel flag is seen within about 20 µs.
+//! - A kernel is only ever run on a machine that was found to have its instructions: having it is the proof.
 //!
 //! # Not here
 //! Blocks, fields and difficulty rules (`jbc-chain`), threads and rates (`jbc-jobs`, `jbc-scheduler`). A prefix is
 //! opaque bytes.
 
 mod kernel;
+mod lanes;
 mod plan;
 mod portable;
+mod sha256;
 mod template;
 
 #[cfg(test)]
@@ -45,7 +53,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::kernel::{Kernel, UnknownKernel};
-pub use crate::template::Template;
+pub use crate::plan::best_nonces;
+pub use crate::template::{PREFIXES_MAX, RollError, Template};
 
 /// How a search over a range of nonces ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +64,8 @@ pub enum Search {
     Found {
         /// The winning nonce.
         nonce: u64,
+        /// Behind which of the template's prefixes it wins: the first of those behind which it does.
+        prefix: usize,
         /// Its hash, big endian, at most the target.
         hash: [u8; 32],
     },
@@ -65,9 +76,32 @@ pub enum Search {
     },
     /// The cancel flag was raised before the range was through.
     Cancelled {
-        /// The first nonce not searched; all before it in the range miss the target.
+        /// The first nonce that may not have been searched; all before it in the range miss the target.
         next_nonce: u64,
     },
+}
+
+/// A nonce that meets the target.
+#[derive(Clone, Copy)]
+pub(crate) struct Winner {
+    nonce: u64,
+    prefix: usize,
+    hash: [u8; 32],
+}
+
+impl From<Winner> for Search {
+    fn from(winner: Winner) -> Self {
+        let Winner {
+            nonce,
+            prefix,
+            hash,
+        } = winner;
+        Self::Found {
+            nonce,
+            prefix,
+            hash,
+        }
+    }
 }
 
 /// Searches `nonces` in rising order with the best kernel of this machine.
@@ -99,9 +133,7 @@ fn search_until(
     let next_nonce = nonces.end.max(nonces.start);
     for span in plan::spans(nonces) {
         let plan = Plan::new(template, span);
-        let result = match kernel {
-            Kernel::Portable => portable::search(&plan, &cancelled),
-        };
+        let result = kernel.search(&plan, &cancelled);
         if !matches!(result, Search::Exhausted { .. }) {
             return result;
         }

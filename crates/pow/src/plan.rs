@@ -8,7 +8,10 @@
 //! ```
 //! The layout depends on how many digits the nonce has, so a plan covers nonces of one digit count only.
 
+use crate::Winner;
+use crate::sha256::State;
 use crate::template::{BLOCK_BYTES, Template};
+use sha2::block_api::compress256;
 use std::ops::Range;
 
 /// What ends a message besides its zeros: the byte 0x80 and the length in bits as a big-endian u64 (FIPS 180-4, 5.1.1).
@@ -18,28 +21,31 @@ const LENGTH_BYTES: usize = 8;
 /// Blocks a tail can have: at most 63 bytes of prefix, 20 digits and 9 bytes of padding are 92 bytes.
 const TAIL_BLOCKS_MAX: usize = 2;
 
+/// Digits of the largest nonce.
+const DIGITS_MAX: usize = 20;
+
 /// The last blocks of a preimage, padded, as one run of bytes; a one-block tail leaves the rest unused.
 pub(crate) type TailBytes = [u8; TAIL_BLOCKS_MAX * BLOCK_BYTES];
 
 /// All that a kernel needs to search nonces of one digit count.
-pub(crate) struct Plan {
+pub(crate) struct Plan<'a> {
     /// The nonces to search: not empty, all of the same digit count.
     pub(crate) nonces: Range<u64>,
-    /// The hash state before the tail.
-    pub(crate) midstate: [u32; 8],
-    /// The tail of the preimage of `nonces.start`.
+    /// The hash state before the tail, for each prefix.
+    pub(crate) midstates: &'a [State],
+    /// The tail of the preimage of `nonces.start`, the same for all prefixes.
     pub(crate) tail: TailBytes,
     /// Where in the tail the nonce's digits lie.
     pub(crate) digits: Range<usize>,
     /// Whether length and padding, or digits, spill over into a second block.
     pub(crate) two_blocks: bool,
     /// The target as the words of a hash state, most significant first.
-    pub(crate) target: [u32; 8],
+    pub(crate) target: State,
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// Lays out the tail for one of the [`spans`] of a search.
-    pub(crate) fn new(template: &Template, nonces: Range<u64>) -> Self {
+    pub(crate) fn new(template: &'a Template, nonces: Range<u64>) -> Self {
         let remainder = template.remainder();
         let digit_count = digit_count(nonces.start);
         let digits = remainder.len()..remainder.len() + digit_count;
@@ -59,12 +65,33 @@ impl Plan {
 
         Self {
             nonces,
-            midstate: template.midstate(),
+            midstates: template.midstates(),
             tail,
             digits,
             two_blocks,
-            target: words(template.target()),
+            target: words(&template.target()),
         }
+    }
+
+    /// The tail of the preimage of a nonce without its last digits, in whose place are zero bytes.
+    pub(crate) fn tail_of_group(&self, nonce: u64, low_digits: usize) -> TailBytes {
+        let mut tail = self.tail;
+        write_decimal(nonce, &mut tail[self.digits.clone()]);
+        tail[self.digits.end - low_digits..self.digits.end].fill(0);
+        tail
+    }
+
+    /// Hashes one nonce behind one prefix; answers if it meets the target.
+    pub(crate) fn check(&self, prefix: usize, nonce: u64) -> Option<Winner> {
+        let tail = self.tail_of_group(nonce, 0);
+        let mut state = self.midstates[prefix];
+        let (blocks, _) = tail.as_chunks::<BLOCK_BYTES>();
+        compress256(&mut state, &blocks[..=usize::from(self.two_blocks)]);
+        (state <= self.target).then(|| Winner {
+            nonce,
+            prefix,
+            hash: bytes(&state),
+        })
     }
 }
 
@@ -84,6 +111,28 @@ pub(crate) fn spans(nonces: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     })
 }
 
+/// The nonces that are searched fastest behind a prefix of so many bytes: those of one digit count, at least 9·10⁷ of them.
+///
+/// A miner starts there, and takes a fresh timestamp when they are through. The digits are to lie late in a block, since
+/// what stands before them is hashed once for many nonces, and in as few words as can be:
+/// - 4 digits alone in the last block, at least 8 before it: one message schedule then serves many nonces;
+/// - else up to byte 55, where the padding still fits;
+/// - else as many as there can be: so many fit in, or so many stand in the next block.
+///
+/// ```
+/// let nonces = jbc_pow::best_nonces(111); // a block of a tutorial's node on the default data, heights 1 to 9
+/// assert_eq!(nonces, 10_000_000..100_000_000); // 111 + 8 = 64 + 55
+/// ```
+pub fn best_nonces(prefix_len: usize) -> Range<u64> {
+    let digits = match prefix_len % BLOCK_BYTES {
+        in_block @ 48..=56 => BLOCK_BYTES + 4 - in_block,
+        in_block @ 36..=47 => BLOCK_BYTES - PADDING_BYTES - in_block,
+        _ => DIGITS_MAX,
+    };
+    let power = |digits: usize| 10_u64.checked_pow(digits as u32);
+    power(digits - 1).unwrap_or(u64::MAX)..power(digits).unwrap_or(u64::MAX)
+}
+
 /// Decimal digits of a nonce; zero has one.
 fn digit_count(nonce: u64) -> usize {
     nonce.checked_ilog10().map_or(1, |log| log as usize + 1)
@@ -98,8 +147,17 @@ fn write_decimal(nonce: u64, digits: &mut [u8]) {
     }
 }
 
-/// A big-endian 256-bit number as eight words, most significant first: these compare as the number does.
-fn words(bytes: [u8; 32]) -> [u32; 8] {
+/// Big-endian bytes as words: those of a number, most significant first, compare as the number does.
+pub(crate) fn words<const WORDS: usize>(bytes: &[u8]) -> [u32; WORDS] {
     let (words, _) = bytes.as_chunks();
     std::array::from_fn(|i| u32::from_be_bytes(words[i]))
+}
+
+/// A hash state as the hash's bytes (FIPS 180-4, section 6.2.2).
+pub(crate) fn bytes(state: &State) -> [u8; 32] {
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    hash
 }

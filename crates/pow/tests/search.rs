@@ -1,6 +1,8 @@
 //! Every kernel against the plain formula.
 
-use jbc_pow::{Kernel, Search, Template, UnknownKernel, hash_of, search, search_with};
+use jbc_pow::{
+    Kernel, PREFIXES_MAX, RollError, Search, Template, UnknownKernel, hash_of, search, search_with,
+};
 use proptest::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,10 +31,17 @@ fn prefix(len: usize) -> Vec<u8> {
 fn expected(template: &Template, nonces: Range<u64>) -> Search {
     let next_nonce = nonces.end.max(nonces.start);
     nonces
-        .map(|nonce| (nonce, hash_of(template.prefix(), nonce)))
-        .find(|(_, hash)| *hash <= template.target())
-        .map_or(Search::Exhausted { next_nonce }, |(nonce, hash)| {
-            Search::Found { nonce, hash }
+        .flat_map(|nonce| {
+            let prefixes = template.prefixes().iter().enumerate();
+            prefixes.map(move |(index, prefix)| (nonce, index, hash_of(prefix, nonce)))
+        })
+        .find(|(_, _, hash)| *hash <= template.target())
+        .map_or(Search::Exhausted { next_nonce }, |(nonce, prefix, hash)| {
+            Search::Found {
+                nonce,
+                prefix,
+                hash,
+            }
         })
 }
 
@@ -118,6 +127,103 @@ fn the_last_nonces_of_a_u64_are_searched() {
     }
 }
 
+/// So many prefixes that differ in their first block only.
+fn rolled(count: usize, len: usize) -> Vec<Vec<u8>> {
+    let root = |i: usize| (0..64).map(move |byte| (i * 31 + byte) as u8);
+    (0..count)
+        .map(|i| root(i).chain(prefix(len)).collect())
+        .collect()
+}
+
+#[test]
+fn a_winner_in_any_lane_is_found_in_every_layout() {
+    for len in 0..64 {
+        let prefix = prefix(len);
+        for digits in [4, 5, 6, 8, 12, 17, 19, 20] {
+            let first = first_of(digits) + 4_224;
+            for winner in first..first + 16 {
+                let template = Template::new(&prefix, hash_of(&prefix, winner));
+                check(&template, winner..first + 16);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_smallest_winner_is_found_where_groups_are_searched_together() {
+    // 68 - len digits: the last four of them fill the next block by themselves.
+    for len in [48, 49, 52] {
+        let prefix = prefix(len);
+        let start = first_of(68 - len as u32) + 20_000;
+        for (from, to) in [(0, 100_000), (3, 30_001), (9_999, 60_000), (0, 10_000)] {
+            let nonces = start + from..start + to;
+            check_single_winner(&prefix, nonces.clone());
+            let mut target = ANY;
+            target[..2].copy_from_slice(&[0, 1]);
+            let template = Template::new(&prefix, target);
+            // About one of 40,000 wins: go on behind each of them.
+            let mut from = nonces.start;
+            while let Search::Found { nonce, .. } = expected(&template, from..nonces.end) {
+                check(&template, from..nonces.end);
+                from = nonce + 1;
+            }
+            check(&template, from..nonces.end);
+        }
+    }
+}
+
+#[test]
+fn rolled_prefixes_are_tried_nonce_by_nonce_and_the_first_that_wins_is_named() {
+    for count in [1, 2, 10, 33, PREFIXES_MAX] {
+        for (len, digits) in [
+            (33, 20),
+            (35, 20),
+            (37, 18),
+            (0, 6),
+            (47, 9),
+            (50, 18),
+            (58, 7),
+            (63, 2),
+        ] {
+            let prefixes = rolled(count, len);
+            let nonces = first_of(digits)..first_of(digits) + 40;
+            let all = nonces
+                .clone()
+                .flat_map(|nonce| prefixes.iter().map(move |prefix| hash_of(prefix, nonce)));
+            let template = |target| Template::rolled(&prefixes, target).unwrap();
+            check(&template(all.min().unwrap()), nonces.clone());
+            // Every fiftieth hash wins: several behind one nonce.
+            let mut target = ANY;
+            target[0] = 5;
+            for start in nonces.clone().step_by(7) {
+                check(&template(target), start..nonces.end);
+            }
+        }
+    }
+}
+
+#[test]
+fn prefixes_that_do_not_go_together_are_refused() {
+    let refused = |prefixes: &[Vec<u8>]| Template::rolled(prefixes, ANY).unwrap_err();
+    assert_eq!(refused(&[]), RollError::Count { count: 0 });
+    let many = rolled(PREFIXES_MAX + 1, 3);
+    assert_eq!(refused(&many), RollError::Count { count: 129 });
+    let mut prefixes = rolled(3, 10);
+    prefixes[2].push(1);
+    assert_eq!(refused(&prefixes), RollError::Ends { index: 2 });
+    let mut prefixes = rolled(3, 10);
+    prefixes[1][64] ^= 1;
+    assert_eq!(refused(&prefixes), RollError::Ends { index: 1 });
+    // What differs in whole blocks alone goes together.
+    assert_eq!(
+        Template::rolled(&rolled(3, 0), ANY)
+            .unwrap()
+            .prefixes()
+            .len(),
+        3
+    );
+}
+
 #[test]
 fn an_empty_range_is_exhausted_where_it_starts() {
     let template = Template::new(b"x", ANY);
@@ -159,7 +265,11 @@ fn the_first_and_the_last_nonce_of_a_range_are_found_and_its_end_is_not_searched
     let template = Template::new(b"ends", hash);
     let never = AtomicBool::new(false);
 
-    let found = Search::Found { nonce: best, hash };
+    let found = Search::Found {
+        nonce: best,
+        prefix: 0,
+        hash,
+    };
     assert_eq!(search(&template, best..400, &never), found);
     assert_eq!(search(&template, 0..best + 1, &never), found);
     assert_eq!(
@@ -191,7 +301,14 @@ fn the_smallest_of_many_winners_is_the_one_found() {
     for start in [0, 5, 95, 9_990] {
         let hash = hash_of(b"many", start);
         let result = search(&template, start..start + 1_000, &AtomicBool::new(false));
-        assert_eq!(result, Search::Found { nonce: start, hash });
+        assert_eq!(
+            result,
+            Search::Found {
+                nonce: start,
+                prefix: 0,
+                hash
+            }
+        );
     }
 }
 
@@ -235,7 +352,7 @@ fn the_blocks_of_the_articles_are_mined_again() {
         let template = Template::new(prefix.as_bytes(), FIVE_ZEROS);
         for &kernel in Kernel::available() {
             let result = search_with(kernel, &template, 0..2_000_000, &AtomicBool::new(false));
-            let Search::Found { nonce, hash } = result else {
+            let Search::Found { nonce, hash, .. } = result else {
                 panic!("{kernel} found nothing for {prefix}: {result:?}");
             };
             let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -298,6 +415,8 @@ fn any_range() -> impl Strategy<Value = Range<u64>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
     #[test]
     fn any_prefix_range_and_target_agree(
         prefix in prop::collection::vec(any::<u8>(), 0..=200),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jbc_chain::{Block, Target, TemplateParts, Timestamp, Unchecked, UnixMicros};
+use jbc_pow::best_nonces;
 
 use super::{Command, End};
 use crate::task::{MineTask, MineTemplate, Mined, Outcome, Task, Tip, mining_id};
@@ -16,6 +17,8 @@ const RANGE_S: f64 = 0.1;
 const FIRST_RANGE: u64 = 20_000;
 /// Bounds of a measured range, in nonces: below, the hand-over would show; above, a wrong measurement could hang a lane.
 const RANGE_BOUNDS: (u64, u64) = (1_000, 1 << 32);
+/// Measured ranges are so many nonces, or a multiple of it: of as many the fastest kernels search at the same time.
+const RANGE_STEP: u64 = 100_000;
 /// A template older than this gets a fresh time stamp with the next range, in microseconds.
 const TEMPLATE_AGE_MICROS: i64 = 10_000_000;
 /// How long a lane that found a block waits for its verdict, in milliseconds, before it searches on: another block on the same parent
@@ -47,7 +50,10 @@ pub struct Mining {
     tip: Tip,
     data: String,
     template: Option<(Arc<MineTemplate>, UnixMicros)>,
+    /// The next nonce to hand out.
     cursor: u64,
+    /// The nonces that are searched fastest behind the template.
+    best: Range<u64>,
     last_ticket: u64,
     /// Nonces tried since the start.
     searched: u64,
@@ -83,6 +89,7 @@ impl Mining {
             data,
             template: None,
             cursor: 0,
+            best: 0..0,
             last_ticket: 0,
             searched: 0,
             wasted: 0,
@@ -216,6 +223,7 @@ impl Mining {
         if let Some((template, since)) = &self.template
             && now.0.saturating_sub(since.0) < TEMPLATE_AGE_MICROS
             && now >= *since
+            && self.cursor < self.best.end
         {
             return Arc::clone(template);
         }
@@ -230,23 +238,30 @@ impl Mining {
         });
         let same = self.template.take().filter(|(old, _)| *old == template);
         if same.is_none() {
-            self.cursor = 0;
+            self.best = best_nonces(template.parts.prefix().len());
+            self.cursor = self.best.start;
         } // else the clock is behind the chain's, and the search of the same text goes on where it was
         self.template = Some((Arc::clone(&template), now));
         template
     }
 
     fn next_range(&mut self, lane: usize) -> Range<u64> {
-        let measured = |rate: f64| ((rate * RANGE_S) as u64).clamp(RANGE_BOUNDS.0, RANGE_BOUNDS.1);
         let rate = self.lanes[lane].rate;
-        let count = self.config.rounds.unwrap_or(if rate > 0.0 {
-            measured(rate)
-        } else {
-            FIRST_RANGE
-        });
+        let measured = ((rate * RANGE_S) as u64).clamp(RANGE_BOUNDS.0, RANGE_BOUNDS.1);
+        let count = match self.config.rounds {
+            Some(rounds) => rounds.max(1),
+            None if rate <= 0.0 => FIRST_RANGE,
+            None if measured > RANGE_STEP => measured.next_multiple_of(RANGE_STEP),
+            None => measured,
+        };
         let start = self.cursor;
-        // 2^64 nonces take centuries and a template lives ten seconds, so the end of the space is never met.
-        self.cursor = start.saturating_add(count.max(1));
+        // Behind a text that can not be refreshed, the search goes on with more digits; 2^64 nonces take centuries.
+        let end = if start < self.best.end {
+            self.best.end
+        } else {
+            u64::MAX
+        };
+        self.cursor = start.saturating_add(count).min(end);
         start..self.cursor
     }
 }

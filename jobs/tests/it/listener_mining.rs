@@ -3,6 +3,7 @@
 mod found;
 mod model;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use jbc_chain::UnixMicros;
@@ -151,6 +152,15 @@ impl Miner {
     }
 
     fn start_at(tip: Tip, lanes: usize, rounds: Option<u64>) -> (Self, Vec<MineTask>) {
+        Self::start_with(tip, "data", lanes, rounds)
+    }
+
+    fn start_with(
+        tip: Tip,
+        data: &str,
+        lanes: usize,
+        rounds: Option<u64>,
+    ) -> (Self, Vec<MineTask>) {
         let target = network().rules.target();
         let config = MiningConfig {
             lanes,
@@ -158,7 +168,7 @@ impl Miner {
             target,
         };
         let peers = Network::new(PeerTable::new([]), "me".to_owned(), network().fingerprint());
-        let listener = Listener::new(tip, "data".to_owned(), config, peers, false);
+        let listener = Listener::new(tip, data.to_owned(), config, peers, false);
         let mut miner = Self { listener, now: NOW };
         let commands = miner.listener.on(&Input::Started, NOW);
         (miner, ranges(&commands))
@@ -308,7 +318,8 @@ fn a_fixed_number_of_rounds_stays_fixed() {
     let (mut miner, armed) = Miner::start(1, Some(100_000));
     let mut range = only(armed);
     for step in 0..20 {
-        assert_eq!(range.nonces, step * 100_000..(step + 1) * 100_000);
+        let start = best_nonces(&range).start + step * 100_000;
+        assert_eq!(range.nonces, start..start + 100_000);
         range = miner.exhaust(&range, Duration::from_millis(7));
     }
 }
@@ -393,9 +404,45 @@ fn the_template_gets_a_fresh_timestamp_and_keeps_it_for_a_while() {
     let third = miner.exhaust(&second, Duration::from_millis(1));
     assert_eq!(third.template.parts.timestamp.instant(), miner.now);
     assert_eq!(
-        third.nonces.start, 0,
+        third.nonces.start,
+        best_nonces(&third).start,
         "behind another text all nonces are new"
     );
+}
+
+/// The nonces that are searched fastest behind a range's text.
+fn best_nonces(range: &MineTask) -> Range<u64> {
+    jbc_pow::best_nonces(range.template.parts.prefix().len())
+}
+
+/// As a tutorial's node writes it; behind it, at heights of one digit, eight digits fill the block.
+const TUTORIAL_DATA: &str = "Mined by node on port 5001";
+
+#[test]
+fn when_the_best_nonces_are_through_the_search_goes_on_behind_a_fresh_timestamp() {
+    let rounds = Some(90_000_001);
+    let (mut miner, armed) = Miner::start_with(first_tip(), TUTORIAL_DATA, 1, rounds);
+    let mut range = only(armed);
+    for step in 1..5 {
+        assert_eq!(range.nonces, 10_000_000..100_000_000, "it ends with them");
+        miner.now = NOW.plus(step);
+        range = miner.exhaust(&range, Duration::from_millis(1));
+        assert_eq!(range.template.parts.timestamp.instant(), miner.now);
+    }
+}
+
+#[test]
+fn behind_a_text_that_cannot_be_refreshed_the_search_goes_on_with_more_digits() {
+    let mut tip = first_tip();
+    tip.earliest = NOW.plus(3_600 * SECOND);
+    let rounds = Some(60_000_000);
+    let (mut miner, armed) = Miner::start_with(tip, TUTORIAL_DATA, 1, rounds);
+    let first = only(armed);
+    let second = miner.exhaust(&first, Duration::from_millis(1));
+    let third = miner.exhaust(&second, Duration::from_millis(1));
+    assert_eq!(second.nonces, 70_000_000..100_000_000);
+    assert_eq!(third.nonces, 100_000_000..160_000_000);
+    assert_eq!(third.template, first.template);
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl Bench {
             ledger: ledger_of(blocks),
             peers: ScriptedPeers::default(),
             clock: StoppedClock,
+            kernel: jbc_pow::Kernel::best(),
             node_id: "me".to_owned(),
             fingerprint: network().fingerprint(),
         });

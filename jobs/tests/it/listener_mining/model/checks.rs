@@ -84,10 +84,9 @@ impl Model {
     /// No nonce is searched twice behind the same text, and none is left out at its start.
     pub(super) fn check_range(&mut self, range: &MineTask) {
         assert!(!range.nonces.is_empty(), "an empty range: {range:?}");
-        let next = self
-            .next_nonces
-            .entry(range.template.parts.prefix())
-            .or_insert(0);
+        let prefix = range.template.parts.prefix();
+        let first = jbc_pow::best_nonces(prefix.len()).start;
+        let next = self.next_nonces.entry(prefix).or_insert(first);
         assert_eq!(*next, range.nonces.start, "{range:?}");
         *next = range.nonces.end;
     }

@@ -1,0 +1,406 @@
+//! What the kernels have in common that search many nonces at a time: which of the digits differ between the lanes, and
+//! in which order blocks are searched.
+//!
+//! The lanes of a vector hold nonces that differ in their last digits, the *low* ones; all nonces that share the others
+//! are a *group*. So of the words of the last block one or two differ between the lanes, and everything that follows from
+//! the others alone is computed once for a group. Where the last block holds low digits only, it is the same for all
+//! groups, as it is for all prefixes of a [`Template`](crate::Template): its message schedule is then expanded once for
+//! all of them.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod sha_ni;
+#[cfg(target_arch = "x86_64")]
+mod vector;
+
+use crate::plan::{Plan, words};
+use crate::portable;
+use crate::sha256::{State, rounds};
+use crate::template::BLOCK_BYTES;
+use crate::{Search, Winner};
+use sha2::block_api::compress256;
+use std::ops::Range;
+
+/// Low digits of a nonce at most.
+const LOW_DIGITS_MAX: usize = 4;
+/// Nonces of the largest group.
+const GROUP_MAX: usize = 10_usize.pow(LOW_DIGITS_MAX as u32);
+
+/// Groups that are searched at a time for one prefix where they share a last block: the schedule is then a twentieth of
+/// the work, and at most so many groups are left unfinished by a cancelled search.
+const SHARING_GROUPS: usize = 10;
+
+/// Four ASCII digits as a big-endian word, for each of the numbers they can be; and zeros up to a whole vector.
+static DIGITS: Digits = Digits::new();
+
+#[repr(align(64))]
+struct Digits([u32; GROUP_MAX]);
+
+impl Digits {
+    const fn new() -> Self {
+        let mut words = [0; GROUP_MAX];
+        let mut number = 0;
+        while number < GROUP_MAX {
+            let n = number as u32;
+            let digits = [n / 1_000, n / 100 % 10, n / 10 % 10, n % 10];
+            let mut i = 0;
+            while i < LOW_DIGITS_MAX {
+                words[number] = words[number] * 256 + digits[i] + b'0' as u32;
+                i += 1;
+            }
+            number += 1;
+        }
+        Self(words)
+    }
+}
+
+/// Where the low digits lie in the words of a tail, counted from the first of its (one or two) blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Low {
+    /// How many they are.
+    count: usize,
+    /// The word in which the last of them lies.
+    word: usize,
+    /// How far their number, written as in [`DIGITS`], is shifted to the left to stand in that word.
+    left: u32,
+    /// How far it is shifted to the right to stand in the word before; `None` if no low digit lies there.
+    right: Option<u32>,
+}
+
+impl Low {
+    /// `None` if a nonce has fewer digits: there are but a thousand such nonces.
+    fn of(digits: &Range<usize>) -> Option<Self> {
+        let bytes_in_word = (digits.end - 1) % 4 + 1;
+        // Three digits that lie in one word are better than four in two.
+        let count = if bytes_in_word == 3 {
+            3
+        } else {
+            LOW_DIGITS_MAX
+        };
+        let bits = 8 * bytes_in_word as u32;
+        (digits.len() >= count).then_some(Self {
+            count,
+            word: (digits.end - 1) / 4,
+            left: 32 - bits,
+            right: (bytes_in_word < 3).then_some(bits),
+        })
+    }
+
+    /// The first word in which one of them lies.
+    fn first_word(self) -> usize {
+        self.word - usize::from(self.right.is_some())
+    }
+
+    /// Nonces of a group.
+    fn group(self) -> u64 {
+        10_u64.pow(self.count as u32)
+    }
+}
+
+/// Which words of a block are taken to differ between the lanes, and from which round on. There are but a few, since each
+/// is code of its own: a word more is taken to differ than does in some layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// The first word alone: where the digits before the low ones fill the block before.
+    First,
+    /// Words 0 to 4, from round 0 on.
+    From0,
+    /// Words 4 to 8, from round 4 on.
+    From4,
+    /// Words 8 to 12, from round 8 on.
+    From8,
+    /// Words 12 to 15, from round 12 on.
+    From12,
+    /// Word 13 alone: where the nonce fills the block up to its byte 55.
+    Only13,
+}
+
+impl Shape {
+    const FIRST: u16 = 1;
+    const FROM_0: u16 = 0x001f;
+    const FROM_4: u16 = 0x01f0;
+    const FROM_8: u16 = 0x1f00;
+    const FROM_12: u16 = 0xf000;
+    const ONLY_13: u16 = 1 << 13;
+
+    /// The shape of a block with these low digits, which start in it.
+    fn of(low: Low) -> Self {
+        match (low.first_word(), low.right) {
+            (0, None) => Self::First,
+            (13, None) => Self::Only13,
+            (0..=3, _) => Self::From0,
+            (4..=7, _) => Self::From4,
+            (8..=11, _) => Self::From8,
+            _ => Self::From12,
+        }
+    }
+
+    /// The words that differ, a bit for each.
+    fn words(self) -> u16 {
+        match self {
+            Self::First => Self::FIRST,
+            Self::From0 => Self::FROM_0,
+            Self::From4 => Self::FROM_4,
+            Self::From8 => Self::FROM_8,
+            Self::From12 => Self::FROM_12,
+            Self::Only13 => Self::ONLY_13,
+        }
+    }
+
+    /// The round from which on the lanes differ.
+    fn from(self) -> usize {
+        self.words().trailing_zeros() as usize
+    }
+}
+
+/// A state from which the block is hashed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Before the block.
+    midstate: State,
+    /// After those of its rounds that are the same for all lanes.
+    advanced: State,
+}
+
+impl Start {
+    fn new(midstate: State, block: &[u32; 16], first_round: usize) -> Self {
+        let advanced = rounds(&midstate, &block[..first_round]);
+        Self { midstate, advanced }
+    }
+}
+
+/// Lanes whose hash may meet the target, as far as its first word tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    /// The first of the nonces in the lanes, counted from that of the group.
+    low: usize,
+    /// Which start.
+    start: usize,
+    /// A bit for each lane.
+    lanes: u16,
+}
+
+/// What is to be hashed.
+pub(crate) struct Scan<'a> {
+    shape: Shape,
+    low: Low,
+    /// The numbers that the low digits are to be, from a multiple of the lanes on.
+    numbers: Range<usize>,
+    starts: &'a [Start],
+    /// The first word of the target.
+    target: u32,
+}
+
+/// A way to hash many nonces at a time. Whoever has one knows that this machine can.
+pub(crate) trait Lanes: Copy {
+    /// A block made ready: its message schedule as far as it is the same for all lanes, and room for the rest.
+    type Block;
+
+    /// Nonces at a time; a divisor of 16.
+    const LANES: usize;
+    /// Nonces between two looks at the cancel flag: less than 20 µs of hashing.
+    const POLL_NONCES: usize;
+
+    /// From which round on the lanes of a shape are hashed apart.
+    fn first_round(shape: Shape) -> usize {
+        shape.from()
+    }
+
+    /// Room for a block.
+    fn room(self) -> Box<Self::Block>;
+
+    /// Makes a block ready whose low digits are zero bytes.
+    fn prepare(self, room: &mut Self::Block, block: &[u32; 16], shape: Shape);
+
+    /// Hashes all numbers from all starts.
+    fn scan(self, block: &mut Self::Block, scan: &Scan<'_>, hits: &mut Vec<Hit>);
+
+    /// As [`scan`](Self::scan), of two blocks that both differ between the lanes: low digits lie in the last four words of
+    /// the first, and the last one or two perhaps in the second. The shape is that of the first.
+    fn scan_two(self, blocks: &mut [Box<Self::Block>; 2], scan: &Scan<'_>, hits: &mut Vec<Hit>);
+}
+
+/// Groups that are searched at the same time.
+struct Batch {
+    /// Of each start the nonce of its group whose low digits are zero, and the prefix. In the order of both.
+    of: Vec<(u64, usize)>,
+    starts: Vec<Start>,
+}
+
+/// Searches the nonces of a plan in rising order.
+pub(crate) fn search<L: Lanes>(lanes: L, plan: &Plan<'_>, cancelled: impl Fn() -> bool) -> Search {
+    let Some(low) = Low::of(&plan.digits) else {
+        return portable::search(plan, cancelled);
+    };
+    let mut searcher = Searcher::new(lanes, plan, low);
+    let mut nonce = plan.nonces.start;
+    while nonce < plan.nonces.end {
+        let groups = searcher.groups_from(nonce);
+        let end = groups.end.min(plan.nonces.end);
+        let result = searcher.search(groups, nonce..end, &cancelled);
+        if !matches!(result, Search::Exhausted { .. }) {
+            return result;
+        }
+        nonce = end;
+    }
+    Search::Exhausted {
+        next_nonce: plan.nonces.end,
+    }
+}
+
+struct Searcher<'a, L: Lanes> {
+    lanes: L,
+    plan: &'a Plan<'a>,
+    low: Low,
+    shape: Shape,
+    /// Whether low digits lie in the first of two blocks, so that both differ between the lanes.
+    both: bool,
+    /// Whether all groups share the last block.
+    shared: bool,
+    blocks: [Box<L::Block>; 2],
+    hits: Vec<Hit>,
+}
+
+impl<'a, L: Lanes> Searcher<'a, L> {
+    fn new(lanes: L, plan: &'a Plan<'a>, low: Low) -> Self {
+        let first_low = plan.digits.end - low.count;
+        let both = plan.two_blocks && first_low < BLOCK_BYTES;
+        // Of two blocks the last counts, unless both differ.
+        let last = Low {
+            word: low.word - if plan.two_blocks && !both { 16 } else { 0 },
+            ..low
+        };
+        Self {
+            lanes,
+            plan,
+            low: last,
+            shape: if both { Shape::From12 } else { Shape::of(last) },
+            both,
+            shared: plan.two_blocks && first_low == BLOCK_BYTES,
+            blocks: [lanes.room(), lanes.room()],
+            hits: Vec::new(),
+        }
+    }
+
+    /// The groups to search next, from the one of this nonce on, as a range of nonces.
+    fn groups_from(&self, nonce: u64) -> Range<u64> {
+        let group = self.low.group();
+        let start = nonce - nonce % group;
+        let whole = (self.plan.nonces.end - start) / group;
+        let most = (SHARING_GROUPS / self.plan.midstates.len()).max(1) as u64;
+        let is_whole = start == nonce && self.shared;
+        let count = if is_whole { whole.clamp(1, most) } else { 1 };
+        start..start.saturating_add(count * group)
+    }
+
+    /// Makes ready what is common to these groups.
+    fn batch(&mut self, groups: Range<u64>) -> Batch {
+        let mut batch = Batch {
+            of: Vec::new(),
+            starts: Vec::new(),
+        };
+        let mut first_nonce = groups.start;
+        while first_nonce < groups.end {
+            let tail = self.plan.tail_of_group(first_nonce, self.low.count);
+            let (blocks, _) = tail.as_chunks::<BLOCK_BYTES>();
+            let last_only = self.plan.two_blocks && !self.both;
+            let last = words(&blocks[usize::from(last_only)]);
+            if first_nonce == groups.start {
+                self.lanes.prepare(&mut self.blocks[0], &last, self.shape);
+                if self.both {
+                    self.lanes
+                        .prepare(&mut self.blocks[1], &words(&blocks[1]), Shape::First);
+                }
+            }
+            for (prefix, midstate) in self.plan.midstates.iter().enumerate() {
+                let mut midstate = *midstate;
+                if last_only {
+                    compress256(&mut midstate, &blocks[..1]);
+                }
+                batch.of.push((first_nonce, prefix));
+                let first_round = L::first_round(self.shape);
+                batch.starts.push(Start::new(midstate, &last, first_round));
+            }
+            match first_nonce.checked_add(self.low.group()) {
+                Some(next) => first_nonce = next,
+                None => break,
+            }
+        }
+        batch
+    }
+
+    /// Searches those nonces of some groups that are in a range.
+    fn search(
+        &mut self,
+        groups: Range<u64>,
+        nonces: Range<u64>,
+        cancelled: impl Fn() -> bool,
+    ) -> Search {
+        let mut batch = self.batch(groups.clone());
+        let group = self.low.group() as usize;
+        let offset = |nonce: u64| (nonce - groups.start) as usize;
+        let end = offset(nonces.end).min(group).next_multiple_of(L::LANES);
+        let mut number = offset(nonces.start) / L::LANES * L::LANES;
+        let mut best: Option<Winner> = None;
+        while number < end && !batch.of.is_empty() {
+            if cancelled() {
+                let next_nonce = batch.of[0]
+                    .0
+                    .saturating_add(number as u64)
+                    .max(nonces.start);
+                return Search::Cancelled { next_nonce };
+            }
+            let step = (L::POLL_NONCES / L::LANES / batch.of.len()).max(1) * L::LANES;
+            let numbers = number..(number + step).min(end);
+            number = numbers.end;
+            self.scan(numbers, &batch.starts);
+            for hit in &self.hits {
+                let (first_nonce, prefix) = batch.of[hit.start];
+                for lane in (0..L::LANES).filter(|lane| hit.lanes >> lane & 1 == 1) {
+                    let nonce = first_nonce.saturating_add((hit.low + lane) as u64);
+                    let is_of_group = hit.low + lane < group && nonces.contains(&nonce);
+                    if is_of_group
+                        && best.is_none_or(|best| (nonce, prefix) < (best.nonce, best.prefix))
+                    {
+                        best = self.plan.check(prefix, nonce).or(best);
+                    }
+                }
+            }
+            if let Some(best) = best {
+                // All that is left may hold a smaller one only in groups that lie before its own.
+                let left = batch
+                    .of
+                    .iter()
+                    .take_while(|of| of.0.saturating_add(number as u64) < best.nonce)
+                    .count();
+                batch.of.truncate(left);
+                batch.starts.truncate(left);
+            }
+        }
+        match best {
+            Some(winner) => winner.into(),
+            None => Search::Exhausted {
+                next_nonce: nonces.end,
+            },
+        }
+    }
+
+    fn scan(&mut self, numbers: Range<usize>, starts: &[Start]) {
+        self.hits.clear();
+        let scan = Scan {
+            shape: self.shape,
+            low: self.low,
+            numbers,
+            starts,
+            target: self.plan.target[0],
+        };
+        if self.both {
+            self.lanes.scan_two(&mut self.blocks, &scan, &mut self.hits);
+        } else {
+            self.lanes.scan(&mut self.blocks[0], &scan, &mut self.hits);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Eight nonces at a time, for processors with AVX2.
+
+use std::arch::x86_64::*;
+
+use crate::lanes::Lanes;
+use crate::lanes::vector::vector_kernel;
+
+vector_kernel!("avx2", __m256i, 8);
+
+/// Proof that this machine has AVX2.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// `None` on a machine without.
+    pub(crate) fn detect() -> Option<Self> {
+        std::arch::is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+}
+
+impl Lanes for Avx2 {
+    type Block = Block;
+
+    const LANES: usize = 8;
+    const POLL_NONCES: usize = 512;
+
+    fn room(self) -> Box<Block> {
+        // SAFETY: `self` proves that the machine has AVX2.
+        unsafe { Box::new(room()) }
+    }
+
+    fn prepare(self, room: &mut Block, block: &[u32; 16], shape: Shape) {
+        // SAFETY: as in `room`.
+        unsafe { prepare(room, block, shape) }
+    }
+
+    fn scan(self, block: &mut Block, work: &Scan<'_>, hits: &mut Vec<Hit>) {
+        // SAFETY: as in `room`.
+        unsafe { scan(block, work, hits) }
+    }
+
+    fn scan_two(self, blocks: &mut [Box<Block>; 2], work: &Scan<'_>, hits: &mut Vec<Hit>) {
+        // SAFETY: as in `room`.
+        unsafe { scan_two(blocks, work, hits) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn splat(word: u32) -> __m256i {
+    _mm256_set1_epi32(word.cast_signed())
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(words: &[u32; 8]) -> __m256i {
+    // SAFETY: 8 words are 32 readable bytes, and this load asks for no alignment.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add(a: __m256i, b: __m256i) -> __m256i {
+    _mm256_add_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn or(a: __m256i, b: __m256i) -> __m256i {
+    _mm256_or_si256(a, b)
+}
+
+/// By 32 or more: zero.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn shift_left(a: __m256i, count: u32) -> __m256i {
+    _mm256_sll_epi32(a, _mm_cvtsi32_si128(count.cast_signed()))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn shift_right(a: __m256i, count: u32) -> __m256i {
+    _mm256_srl_epi32(a, _mm_cvtsi32_si128(count.cast_signed()))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn rotate<const COUNT: u32>(a: __m256i) -> __m256i {
+    // The left shift's count can not be computed from a constant parameter: the compiler folds this one.
+    _mm256_or_si256(shift_right(a, COUNT), shift_left(a, 32 - COUNT))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn shift<const COUNT: u32>(a: __m256i) -> __m256i {
+    shift_right(a, COUNT)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn xor3(a: __m256i, b: __m256i, c: __m256i) -> __m256i {
+    _mm256_xor_si256(_mm256_xor_si256(a, b), c)
+}
+
+/// Ch (FIPS 180-4, formula 4.2), with one operation less than there.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn choose(a: __m256i, b: __m256i, c: __m256i) -> __m256i {
+    _mm256_xor_si256(c, _mm256_and_si256(a, _mm256_xor_si256(b, c)))
+}
+
+/// Maj (FIPS 180-4, formula 4.3), such that the next round finds `a ^ b` computed: its b and c are this round's a and b.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn majority(a: __m256i, b: __m256i, c: __m256i) -> __m256i {
+    let differ = _mm256_and_si256(_mm256_xor_si256(a, b), _mm256_xor_si256(b, c));
+    _mm256_xor_si256(b, differ)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn at_most(a: __m256i, limit: __m256i) -> u16 {
+    // There is no unsigned comparison, but a smaller one: what is not above the limit is the minimum of the two.
+    let lanes = _mm256_cmpeq_epi32(_mm256_min_epu32(a, limit), a);
+    _mm256_movemask_ps(_mm256_castsi256_ps(lanes)) as u16
+}
