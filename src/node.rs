@@ -255,6 +255,19 @@ pub async fn run(
     outcome
 }
 
+/// Starts a node that serves nobody and runs until its scheduler is drained; for benchmarks. To be called in a tokio
+/// runtime, on a thread that may wait for the disk.
+///
+/// # Errors
+/// [`NodeError`] names what stands in the way.
+pub(crate) fn start_alone(config: &Config) -> Result<Node, NodeError> {
+    let folder = open::open(config)?;
+    // Nobody can steer it: there is no door.
+    let node = assemble(config, folder, None, Uuid::now_v7().to_string())?;
+    node.dispatch.start(&node.scheduler);
+    Ok(node)
+}
+
 async fn bind(host: IpAddr, port: u16) -> Result<TcpListener, NodeError> {
     let address = SocketAddr::new(host, port);
     TcpListener::bind(address)

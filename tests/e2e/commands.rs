@@ -159,6 +159,31 @@ fn help_teaches_and_a_wrong_command_is_no_success() {
 }
 
 #[test]
+fn jbc_bench_node_mines_blocks_that_it_searches_on_and_leaves_nothing_behind() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = Command::new(JBC)
+        .args(["bench", "node", "--quick", "--output", "json"])
+        .env("TMPDIR", temp.path())
+        .output()
+        .unwrap();
+    assert!(
+        bench.status.success() && bench.stderr.is_empty(),
+        "{bench:?}"
+    );
+    let figures: Value = serde_json::from_slice(&bench.stdout).unwrap();
+    assert_eq!(figures["blocks_count"], 3);
+    for figure in [
+        "accepted_to_search_p50_us",
+        "accepted_to_search_p99_us",
+        "reported_hashes_per_s",
+        "found_ratio",
+    ] {
+        assert!(figures[figure].as_f64().unwrap() > 0.0, "{figures}");
+    }
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn jbc_bench_scheduler_prints_finite_numbers_and_an_aligned_table() {
     let bench = jbc(&["bench", "scheduler", "--quick", "--output", "json"]);
     assert!(
