@@ -1,5 +1,6 @@
-//! `jbc bench`: how fast the scheduler is on this machine, beside the least that could do its work.
+//! `jbc bench`: how fast the scheduler and the kernels are on this machine, beside the least that could do their work.
 //!
+//! - `pow.rs`: the kernels. `node.rs`: a node that mines. All else here is the scheduler:
 //! - `start.rs`, `throughput.rs`, `listening.rs`, `cancelling.rs`, `mining.rs`, `timers.rs`: one file for each thing that is
 //!   measured, with how at its top.
 //! - `bare.rs`: the queue that the scheduler is compared with. `bodies.rs`: what the measured jobs do.
@@ -16,6 +17,7 @@ mod estimate;
 mod listening;
 mod mining;
 pub mod node;
+pub mod pow;
 mod report;
 mod sizes;
 mod start;
@@ -38,7 +40,8 @@ use super::terminal::{Style, print, quiet_if_closed};
 #[derive(Debug, StructOpt)]
 #[structopt(after_help = "EXAMPLES:
     jbc bench scheduler                  a table, with what is aimed at
-    jbc bench scheduler --output json    all figures as one JSON object")]
+    jbc bench scheduler --output json    all figures as one JSON object
+    jbc bench pow --kernel avx2          one kernel, in all layouts of a block")]
 pub struct BenchArgs {
     /// What to measure
     #[structopt(subcommand)]
@@ -59,6 +62,12 @@ pub enum BenchCommand {
     ///
     /// A node that serves nobody mines 500 easy blocks in a folder that is removed afterwards, in less than 30 s.
     Node(node::NodeArgs),
+    /// Measure the proof-of-work kernels beside the crate sha2, in less than 30 s
+    ///
+    /// Each kernel searches whole ranges in which one hit is planted, in several layouts of a block, in turn with a loop over
+    /// sha2's compress256 on one block in which the digits are patched. A rate is preimages per second of CPU time.
+    /// Exits with 1 if a kernel misses a hit or names a wrong one, never because of a figure.
+    Pow(pow::PowArgs),
 }
 
 /// `jbc bench scheduler`
@@ -75,7 +84,7 @@ pub struct SchedulerArgs {
 /// Runs `jbc bench`.
 ///
 /// # Errors
-/// A job or an event that was lost or doubled, or a thread that the system refused.
+/// A job or an event that was lost or doubled, a hit that a kernel missed, or a thread that the system refused.
 pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     // Measuring blocks its thread for seconds, which this runtime's own are not for.
     let text = tokio::task::spawn_blocking(move || text(&args.command))
@@ -96,6 +105,10 @@ fn text(command: &BenchCommand) -> anyhow::Result<String> {
             let figures = node::measure(args)?;
             told(&args.output, &figures, || figures.text())
         }
+        BenchCommand::Pow(args) => {
+            let report = pow::measure(args)?;
+            told(&args.output, &report, || report.text(style))
+        }
     }
 }
 
@@ -110,10 +123,13 @@ fn told(
     })
 }
 
+/// Parts of the scheduler's measurement.
+const PARTS: usize = 6;
+
 fn measure(quick: bool) -> anyhow::Result<Report> {
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
     let began = Instant::now();
-    let progress = Progress::start();
+    let progress = Progress::start(PARTS);
     // The timers first: they need a fresh heap, see there.
     progress.next("timers");
     let timers = timers::measure(&sizes)?;
@@ -147,14 +163,11 @@ fn measure(quick: bool) -> anyhow::Result<Report> {
 struct Progress(ProgressBar);
 
 impl Progress {
-    /// Parts of a run.
-    const PARTS: u64 = 6;
-
-    fn start() -> Self {
+    fn start(parts: usize) -> Self {
         let style = ProgressStyle::with_template("measuring {pos} of {len}: {msg}");
         let style = style.expect("the template is well-formed");
         // Hidden by itself where stderr is no terminal.
-        Self(ProgressBar::new(Self::PARTS).with_style(style))
+        Self(ProgressBar::new(parts as u64).with_style(style))
     }
 
     fn next(&self, what: &'static str) {

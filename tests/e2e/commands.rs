@@ -1,8 +1,10 @@
 //! The other commands, and the words around them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::process::{Command, Output};
 
+use jbc_pow::{Kernel, hash_of};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -224,6 +226,55 @@ fn jbc_bench_scheduler_prints_finite_numbers_and_an_aligned_table() {
         "{bench:?}"
     );
     assert!(!jbc(&["bench", "nonsense"]).status.success());
+}
+
+/// All (prefix number, nonce) of an entry whose hash begins with 20 zero bits.
+fn hits_by_the_plain_formula(entry: &Value) -> Vec<(usize, u64)> {
+    let prefixes: Vec<String> = serde_json::from_value(entry["prefixes"].clone()).unwrap();
+    let first = entry["first_nonce"].as_u64().unwrap();
+    let nonces = first..first + entry["nonces"].as_u64().unwrap();
+    let all = nonces.flat_map(|nonce| (0..prefixes.len()).map(move |prefix| (prefix, nonce)));
+    all.filter(|(prefix, nonce)| {
+        let hash = hash_of(prefixes[*prefix].as_bytes(), *nonce);
+        hash[..2] == [0, 0] && hash[2] < 0x10
+    })
+    .collect()
+}
+
+#[test]
+fn jbc_bench_pow_lists_hits_that_anyone_can_recompute_and_none_is_left_out() {
+    let bench = jbc(&["bench", "pow", "--quick", "--output", "json"]);
+    assert!(
+        bench.status.success() && bench.stderr.is_empty(),
+        "{bench:?}"
+    );
+    let entries: Vec<Value> = serde_json::from_slice(&bench.stdout).unwrap();
+    for name in ["classic", "classic-shared", "classic-two-blocks", "v2"] {
+        let kernels = entries.iter().filter(|entry| entry["layout"] == name);
+        assert_eq!(kernels.count(), Kernel::available().len(), "{name}");
+    }
+    let mut hits_of = HashMap::new();
+    for entry in &entries {
+        for name in ["cpu_s", "nonces_per_cpu_s", "ratio_to_compress256"] {
+            assert!(entry[name].as_f64().is_some_and(|figure| figure > 0.0));
+        }
+        // All kernels search the same: the plain formula does it once.
+        let expected = hits_of
+            .entry(entry["layout"].to_string())
+            .or_insert_with(|| hits_by_the_plain_formula(entry));
+        let hits: Vec<(usize, u64)> = serde_json::from_value(entry["hits"].clone()).unwrap();
+        assert_eq!(hits, *expected, "{entry}");
+    }
+    assert!(hits_of.values().any(|hits| !hits.is_empty()));
+
+    let one = jbc(&["bench", "pow", "--quick", "--kernel", "portable"]);
+    let text = String::from_utf8_lossy(&one.stdout);
+    assert!(one.status.success() && text.contains("portable"), "{one:?}");
+    assert!(!text.contains("avx512") && text.contains("compress256"));
+    let unknown = jbc(&["bench", "pow", "--kernel", "abacus"]);
+    let words = String::from_utf8_lossy(&unknown.stderr);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(words.contains("abacus") && words.contains("portable"));
 }
 
 #[test]

@@ -37,9 +37,9 @@ pub(super) struct Report {
     pub(super) run_s: f64,
 }
 
-/// What issue 3 asks of a figure.
+/// What is asked of a figure: issue 3 of the scheduler's, issue 4 of the kernels'.
 #[derive(Clone, Copy)]
-enum Aim {
+pub(super) enum Aim {
     AtMost(f64),
     AtLeast(f64),
 }
@@ -53,7 +53,7 @@ impl Aim {
     }
 
     /// `≤ 1.3`, and whether that is so.
-    fn text(self, figure: f64, unit: &str) -> String {
+    pub(super) fn text(self, figure: f64, unit: &str) -> String {
         let (sign, limit) = match self {
             Self::AtMost(limit) => ("≤", limit),
             Self::AtLeast(limit) => ("≥", limit),
