@@ -189,7 +189,7 @@ mod tests {
         assert_eq!((119 + PADDING) % BLOCK, 0);
         assert_eq!((183 + PADDING) % BLOCK, 0);
         assert_eq!(132 % BLOCK, 4);
-        assert!(120 % BLOCK + PADDING > BLOCK);
+        assert_eq!((120 + PADDING) % BLOCK, 1);
     }
 
     #[test]
