@@ -18,7 +18,7 @@ mod vector;
 
 use crate::plan::{Plan, words};
 use crate::portable;
-use crate::sha256::{State, rounds};
+use crate::sha256::{Ahead, State, rounds};
 use crate::template::BLOCK_BYTES;
 use crate::{Search, Winner};
 use sha2::block_api::compress256;
@@ -150,6 +150,18 @@ impl Shape {
         }
     }
 
+    /// What can be computed ahead; looked up, since it is asked for with every group.
+    fn ahead(self) -> Ahead {
+        match self {
+            Self::First => const { Ahead::of(Self::FIRST) },
+            Self::From0 => const { Ahead::of(Self::FROM_0) },
+            Self::From4 => const { Ahead::of(Self::FROM_4) },
+            Self::From8 => const { Ahead::of(Self::FROM_8) },
+            Self::From12 => const { Ahead::of(Self::FROM_12) },
+            Self::Only13 => const { Ahead::of(Self::ONLY_13) },
+        }
+    }
+
     /// The round from which on the lanes differ.
     fn from(self) -> usize {
         self.words().trailing_zeros() as usize
@@ -224,6 +236,7 @@ pub(crate) trait Lanes: Copy {
 }
 
 /// Groups that are searched at the same time.
+#[derive(Default)]
 struct Batch {
     /// Of each start the nonce of its group whose low digits are zero, and the prefix. In the order of both.
     of: Vec<(u64, usize)>,
@@ -261,6 +274,8 @@ struct Searcher<'a, L: Lanes> {
     /// Whether all groups share the last block.
     shared: bool,
     blocks: [Box<L::Block>; 2],
+    /// Their memory is used again: a group may be as short as ten microseconds.
+    batch: Batch,
     hits: Vec<Hit>,
 }
 
@@ -281,6 +296,7 @@ impl<'a, L: Lanes> Searcher<'a, L> {
             both,
             shared: plan.two_blocks && first_low == BLOCK_BYTES,
             blocks: [lanes.room(), lanes.room()],
+            batch: Batch::default(),
             hits: Vec::new(),
         }
     }
@@ -298,10 +314,9 @@ impl<'a, L: Lanes> Searcher<'a, L> {
 
     /// Makes ready what is common to these groups.
     fn batch(&mut self, groups: Range<u64>) -> Batch {
-        let mut batch = Batch {
-            of: Vec::new(),
-            starts: Vec::new(),
-        };
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.of.clear();
+        batch.starts.clear();
         let mut first_nonce = groups.start;
         while first_nonce < groups.end {
             let tail = self.plan.tail_of_group(first_nonce, self.low.count);
@@ -380,6 +395,7 @@ impl<'a, L: Lanes> Searcher<'a, L> {
                 batch.starts.truncate(left);
             }
         }
+        self.batch = batch;
         match best {
             Some(winner) => winner.into(),
             None => Search::Exhausted {

@@ -131,40 +131,65 @@ pub(crate) const fn has_constant_part(words: u16) -> u64 {
     parts
 }
 
-/// The message schedule of a block of which some words change.
+/// What of a message schedule can be computed ahead, if some words of the block change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// The words that do not change, a bit for each of the 64.
+    pub(crate) constant: u64,
+    /// The words that change and to which some that do not contribute; also those of the block that change.
+    pub(crate) partly: u64,
+}
+
+impl Ahead {
+    /// Of a block of which these words change, a bit for each of the 16.
+    pub(crate) const fn of(words: u16) -> Self {
+        Self {
+            constant: !changing(words),
+            partly: words as u64 | has_constant_part(words),
+        }
+    }
+}
+
+/// A message schedule, as far as it can be computed ahead.
 pub(crate) struct Schedule {
     /// The words that do not change; zero where they do.
     pub(crate) words: [u32; 64],
-    /// What the words that do not change contribute to those that do.
+    /// What words that do not change contribute to those that do.
     pub(crate) parts: [u32; 64],
 }
 
 impl Schedule {
-    /// Expands the words of a block, of which these change.
-    pub(crate) fn new(block: &[u32; 16], changing_words: u16) -> Self {
-        let changing = changing(changing_words);
-        let changes = |t: usize| (changing >> t) & 1 == 1;
+    /// Expands the words of a block. Those that change have a part too: what is the same in all of them.
+    pub(crate) fn new(block: &[u32; 16], ahead: Ahead) -> Self {
         let mut schedule = Self {
             words: [0; 64],
             parts: [0; 64],
         };
-        for t in 0..64 {
+        for t in bits(ahead.constant | ahead.partly) {
+            let w = &schedule.words;
             let sum = match block.get(t) {
                 Some(word) => *word,
-                None => {
-                    let w = |back| (!changes(t - back)).then(|| schedule.words[t - back]);
-                    w(2).map_or(0, small_sigma1)
-                        .wrapping_add(w(7).unwrap_or(0))
-                        .wrapping_add(w(15).map_or(0, small_sigma0))
-                        .wrapping_add(w(16).unwrap_or(0))
-                }
+                // Words that change are zero here, and add nothing.
+                None => small_sigma1(w[t - 2])
+                    .wrapping_add(w[t - 7])
+                    .wrapping_add(small_sigma0(w[t - 15]))
+                    .wrapping_add(w[t - 16]),
             };
-            if changes(t) {
-                schedule.parts[t] = sum;
-            } else {
+            if (ahead.constant >> t) & 1 == 1 {
                 schedule.words[t] = sum;
+            } else {
+                schedule.parts[t] = sum;
             }
         }
         schedule
     }
+}
+
+/// The numbers of the bits that are set, rising.
+pub(crate) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (set != 0).then(|| set.trailing_zeros() as usize);
+        set &= set.wrapping_sub(1);
+        bit
+    })
 }

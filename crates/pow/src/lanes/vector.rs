@@ -8,7 +8,7 @@
 macro_rules! vector_kernel {
     ($features:literal, $vector:ty, $lanes:literal) => {
         use crate::lanes::{DIGITS, Hit, Low, Scan, Shape};
-        use crate::sha256::{K, Schedule, State, changing, has_constant_part};
+        use crate::sha256::{K, Schedule, State, bits, changing, has_constant_part};
 
         /// A block made ready.
         #[repr(align(64))]
@@ -40,16 +40,15 @@ macro_rules! vector_kernel {
 
         #[target_feature(enable = $features)]
         pub(super) fn prepare(room: &mut Block, block: &[u32; 16], shape: Shape) {
-            let schedule = Schedule::new(block, shape.words());
-            let changing = changing(shape.words());
-            let parts = changing & 0xffff | has_constant_part(shape.words());
-            for t in 0..64 {
-                if parts >> t & 1 == 1 {
-                    room.parts[t] = splat(schedule.parts[t]);
-                }
-                if changing >> t & 1 == 0 {
-                    room.sums[t] = splat(schedule.words[t].wrapping_add(K[t]));
-                }
+            let ahead = shape.ahead();
+            let schedule = Schedule::new(block, ahead);
+            for t in bits(ahead.partly) {
+                room.parts[t] = splat(schedule.parts[t]);
+            }
+            // Those of the rounds that are the same for all lanes are in the start already.
+            let late = !0 << (shape.from() / 4 * 4);
+            for t in bits(ahead.constant & late) {
+                room.sums[t] = splat(schedule.words[t].wrapping_add(K[t]));
             }
             room.words.copy_from_slice(&room.parts[..16]);
         }
