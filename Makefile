@@ -16,7 +16,7 @@ TOOLS := $(CURDIR)/target/tools
 RUN := $(CARGO) run --release --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help node mine race jobs build install test shuttle asan check fmt clippy docs deny bench compare fuzz clean
+.PHONY: help node mine race jobs build install test shuttle asan check fmt clippy docs deny bench bench-pow compare fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ $(TOOLS)/bin/cargo-deny:
 
 bench: ## benchmarks, as ratios
 	$(CARGO) bench --locked
+
+bench-pow: ## the kernels beside other programs that hash: a table, docs/pow.json and docs/pow.svg (takes three minutes)
+	@$(CARGO) run --release --locked --manifest-path benches/pow-peers/Cargo.toml --target-dir target -- docs
 
 compare: ## the scheduler beside APScheduler and a bare queue, as a table (needs python3; takes two minutes)
 	@CARGO="$(CARGO)" crates/scheduler/benches/compare.sh
