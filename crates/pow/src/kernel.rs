@@ -34,7 +34,7 @@ static AVAILABLE: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
         Avx2::detect().map(Loop::Avx2),
     ];
     #[cfg(not(target_arch = "x86_64"))]
-    let special = [];
+    let special: [Option<Loop>; 0] = [];
     let all = special.into_iter().flatten().chain([Loop::Portable]);
     all.map(Kernel).collect()
 });

@@ -7,19 +7,15 @@
 //! groups, as it is for all prefixes of a [`Template`](crate::Template): its message schedule is then expanded once for
 //! all of them.
 
-#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
-#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
-#[cfg(target_arch = "x86_64")]
 pub(crate) mod sha_ni;
-#[cfg(target_arch = "x86_64")]
 mod vector;
 
-use crate::plan::{Plan, words};
+use crate::plan::{Plan, TailBytes, bytes, words, write_decimal};
 use crate::portable;
-use crate::sha256::{Ahead, State, rounds};
-use crate::template::BLOCK_BYTES;
+use crate::sha256::{Ahead, rounds};
+use crate::template::{BLOCK_BYTES, State};
 use crate::{Search, Winner};
 use sha2::block_api::compress256;
 use std::ops::Range;
@@ -261,6 +257,29 @@ pub(crate) fn search<L: Lanes>(lanes: L, plan: &Plan<'_>, cancelled: impl Fn() -
     }
     Search::Exhausted {
         next_nonce: plan.nonces.end,
+    }
+}
+
+impl Plan<'_> {
+    /// The tail of the preimage of a nonce without its last digits, in whose place are zero bytes.
+    fn tail_of_group(&self, nonce: u64, low_digits: usize) -> TailBytes {
+        let mut tail = self.tail;
+        write_decimal(nonce, &mut tail[self.digits.clone()]);
+        tail[self.digits.end - low_digits..self.digits.end].fill(0);
+        tail
+    }
+
+    /// Hashes one nonce behind one prefix; answers if it meets the target.
+    fn check(&self, prefix: usize, nonce: u64) -> Option<Winner> {
+        let tail = self.tail_of_group(nonce, 0);
+        let mut state = self.midstates[prefix];
+        let (blocks, _) = tail.as_chunks::<BLOCK_BYTES>();
+        compress256(&mut state, &blocks[..=usize::from(self.two_blocks)]);
+        (state <= self.target).then(|| Winner {
+            nonce,
+            prefix,
+            hash: bytes(&state),
+        })
     }
 }
 

@@ -38,9 +38,11 @@
 //! opaque bytes.
 
 mod kernel;
+#[cfg(target_arch = "x86_64")]
 mod lanes;
 mod plan;
 mod portable;
+#[cfg(target_arch = "x86_64")]
 mod sha256;
 mod template;
 

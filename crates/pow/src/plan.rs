@@ -8,10 +8,7 @@
 //! ```
 //! The layout depends on how many digits the nonce has, so a plan covers nonces of one digit count only.
 
-use crate::Winner;
-use crate::sha256::State;
-use crate::template::{BLOCK_BYTES, Template};
-use sha2::block_api::compress256;
+use crate::template::{BLOCK_BYTES, State, Template};
 use std::ops::Range;
 
 /// What ends a message besides its zeros: the byte 0x80 and the length in bits as a big-endian u64 (FIPS 180-4, 5.1.1).
@@ -72,27 +69,6 @@ impl<'a> Plan<'a> {
             target: words(&template.target()),
         }
     }
-
-    /// The tail of the preimage of a nonce without its last digits, in whose place are zero bytes.
-    pub(crate) fn tail_of_group(&self, nonce: u64, low_digits: usize) -> TailBytes {
-        let mut tail = self.tail;
-        write_decimal(nonce, &mut tail[self.digits.clone()]);
-        tail[self.digits.end - low_digits..self.digits.end].fill(0);
-        tail
-    }
-
-    /// Hashes one nonce behind one prefix; answers if it meets the target.
-    pub(crate) fn check(&self, prefix: usize, nonce: u64) -> Option<Winner> {
-        let tail = self.tail_of_group(nonce, 0);
-        let mut state = self.midstates[prefix];
-        let (blocks, _) = tail.as_chunks::<BLOCK_BYTES>();
-        compress256(&mut state, &blocks[..=usize::from(self.two_blocks)]);
-        (state <= self.target).then(|| Winner {
-            nonce,
-            prefix,
-            hash: bytes(&state),
-        })
-    }
 }
 
 /// Cuts a range where the digit count changes (at 10, 100, …); the parts are in order and none is empty.
@@ -139,7 +115,7 @@ fn digit_count(nonce: u64) -> usize {
 }
 
 /// Writes a nonce right-aligned over all of `digits`.
-fn write_decimal(nonce: u64, digits: &mut [u8]) {
+pub(crate) fn write_decimal(nonce: u64, digits: &mut [u8]) {
     let mut rest = nonce;
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;

@@ -2,8 +2,7 @@
 //! SHA instructions where there are any.
 
 use crate::plan::{Plan, TailBytes, bytes};
-use crate::sha256::State;
-use crate::template::BLOCK_BYTES;
+use crate::template::{BLOCK_BYTES, State};
 use crate::{Search, Winner};
 use sha2::block_api::compress256;
 use std::ops::Range;

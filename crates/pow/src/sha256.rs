@@ -1,5 +1,7 @@
 //! SHA-256 in pieces (FIPS 180-4): what every kernel computes once, ahead of the nonces, and the tables they share.
 
+use crate::template::State;
+
 /// The round constants (FIPS 180-4, section 4.2.2).
 pub(crate) const K: [u32; 64] = [
     0x428a_2f98,
@@ -67,9 +69,6 @@ pub(crate) const K: [u32; 64] = [
     0xbef9_a3f7,
     0xc671_78f2,
 ];
-
-/// The eight words between two blocks, or between two rounds as a to h.
-pub(crate) type State = [u32; 8];
 
 /// σ0 of the message schedule (FIPS 180-4, formula 4.6).
 pub(crate) fn small_sigma0(x: u32) -> u32 {

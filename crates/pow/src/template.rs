@@ -1,14 +1,16 @@
 //! What stays the same while nonces change: the prefix and the target.
 
-use crate::sha256::State;
 use sha2::block_api::compress256;
 use std::fmt;
 
 /// Bytes of a SHA-256 message block (FIPS 180-4, table 1).
 pub(crate) const BLOCK_BYTES: usize = 64;
 
+/// The eight words of a hash state: between two blocks, or as a to h between two rounds.
+pub(crate) type State = [u32; 8];
+
 /// SHA-256's initial hash value (FIPS 180-4, section 5.3.3).
-const INITIAL_STATE: [u32; 8] = [
+const INITIAL_STATE: State = [
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,
