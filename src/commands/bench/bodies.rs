@@ -1,6 +1,6 @@
 //! What the measured jobs do, and what they leave behind.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -110,11 +110,25 @@ pub(super) fn end(scheduler: &Scheduler<Bodies>) -> anyhow::Result<()> {
 #[derive(Default)]
 pub(super) struct Stamps {
     /// The first instruction of the body.
-    pub(super) begun: OnceLock<Instant>,
+    pub(super) begun: Stamp,
     /// The last instruction of the body.
-    pub(super) ended: OnceLock<Instant>,
+    pub(super) ended: Stamp,
     /// The first instruction of the listener of its end.
-    pub(super) heard: OnceLock<Instant>,
+    pub(super) heard: Stamp,
+}
+
+/// A time, on cache lines of its own (two, since they are fetched in pairs): a thread that waits for one must not be in the
+/// way of who sets another, or that would be part of what is measured.
+#[derive(Default)]
+#[repr(align(128))]
+pub(super) struct Stamp(OnceLock<Instant>);
+
+impl Deref for Stamp {
+    type Target = OnceLock<Instant>;
+
+    fn deref(&self) -> &OnceLock<Instant> {
+        &self.0
+    }
 }
 
 impl Stamps {
