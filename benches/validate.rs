@@ -54,6 +54,7 @@ fn bench(criterion: &mut Criterion) {
         prev_hash: Some(*genesis.hash()),
         data: "x".repeat(130),
         timestamp: Timestamp::from_instant(now),
+        v2: None,
     };
     let no_work = parts.block(7);
     let wrong_hash = Block::new(

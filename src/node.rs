@@ -290,7 +290,7 @@ fn assemble(
     let mining = MiningConfig {
         lanes: config.threads,
         rounds: config.rounds,
-        target: network.rules.target(),
+        target: network.rules.easiest_target(),
     };
     let peers = NetworkState::new(
         PeerTable::new(config.peers.iter().cloned()),

@@ -360,7 +360,7 @@ impl Listener {
             commands.push(Command::Publish(News::Tip {
                 index: change.tip.index,
                 hash: change.tip.hash,
-                data: change.block.data().to_owned(),
+                data: change.block.data().into_owned(),
                 from: change.from,
                 depth: change.depth,
                 origin,

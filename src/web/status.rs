@@ -89,7 +89,7 @@ fn status(node: &Node) -> Value {
             "id": node.jobs.fingerprint,
             "name": network.name,
             "description": network.describe(),
-            "target": network.rules.target(),
+            "target": network.rules.easiest_target(),
             "genesis": network.genesis.hash(),
         },
         "tip": { "index": snapshot.tip.index, "hash": snapshot.tip.hash, "work": snapshot.tip.work },

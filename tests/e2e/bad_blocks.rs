@@ -210,12 +210,12 @@ fn broken_blocks(branch: &Branch, target_is_met: impl Fn(&Hash) -> bool) -> Vec<
         Broken {
             rule: "hash",
             field: "hash",
-            block: restated(old, 5, old.data()),
+            block: restated(old, 5, &old.data()),
         },
         Broken {
             rule: "hash",
             field: "hash",
-            block: restated(old, 50, old.data()),
+            block: restated(old, 50, &old.data()),
         },
         of(
             "index",
@@ -275,7 +275,7 @@ fn broken_blocks(branch: &Branch, target_is_met: impl Fn(&Hash) -> bool) -> Vec<
 #[test]
 fn a_well_formed_block_that_breaks_a_rule_is_received_refused_and_told_of() {
     let scene = Scene::new();
-    let target = scene.stage.network.rules.target();
+    let target = scene.stage.network.rules.easiest_target();
     let mut news = Events::of(scene.node.port);
     for Broken { rule, field, block } in broken_blocks(&scene.branch, |hash| target.is_met_by(hash))
     {

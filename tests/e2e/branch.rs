@@ -35,7 +35,7 @@ impl Branch {
     /// The network's first block.
     pub(crate) fn new(network: &Network) -> Self {
         Self {
-            target: network.rules.target(),
+            target: network.rules.easiest_target(),
             blocks: vec![network.genesis.clone().into_unchecked()],
         }
     }
@@ -61,6 +61,7 @@ impl Branch {
             prev_hash: Some(*tip.hash()),
             data: data.to_owned(),
             timestamp: Timestamp::from_instant(tip.timestamp().instant().plus(SECOND)),
+            v2: None,
         }
     }
 

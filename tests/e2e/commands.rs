@@ -97,7 +97,7 @@ fn jbc_genesis_makes_a_network_once_and_nodes_join_it_by_its_file() {
     node.reaches(2);
     let (status, first) = (node.status(), node.chain()[0].clone());
     assert_eq!(
-        (&status["network"]["name"], first.data()),
+        (&status["network"]["name"], first.data().as_ref()),
         (&json!("our class"), "Hello.")
     );
 

@@ -42,9 +42,12 @@ fn two_nodes_race_and_agree() {
         let block = block.clone().check(&stage.network.rules).unwrap();
         assert_eq!(checked.accept(&block, now()).unwrap(), Accepted::Extended);
     }
-    let miners: BTreeSet<_> = chains[0][1..].iter().map(|block| block.data()).collect();
+    let miners: BTreeSet<_> = chains[0][1..]
+        .iter()
+        .map(|block| block.data().into_owned())
+        .collect();
     assert!(
-        miners.is_subset(&BTreeSet::from(["one", "two"])),
+        miners.is_subset(&BTreeSet::from(["one".to_owned(), "two".to_owned()])),
         "{miners:?}"
     );
 }

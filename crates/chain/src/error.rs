@@ -24,6 +24,18 @@ pub enum ValueError {
         /// The start of what was there instead.
         found: String,
     },
+    /// A `v2` timestamp has exactly 13 digits and no leading zero.
+    #[error("must be exactly 13 digits without a leading zero, found `{found}`")]
+    NotMillis {
+        /// The start of what was there instead.
+        found: String,
+    },
+    /// A compact target is 8 lowercase hex digits, and the one spelling of a number that is not zero.
+    #[error("must be a target in compact form, 8 lowercase hex digits, found `{found}`")]
+    NotBits {
+        /// The start of what was there instead.
+        found: String,
+    },
     /// A timestamp's 20 digits are `YYYYMMDDhhmmssffffff` of a day that exists.
     #[error("must be a real date as YYYYMMDDhhmmssffffff, found `{found}`")]
     NotDate {
@@ -36,7 +48,7 @@ pub enum ValueError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("field `{field}`: {reason}")]
 pub struct ParseError {
-    /// The field at fault: one of the six, an unknown key, or `body` when the text as a whole is not
+    /// The field at fault: one of a block's, an unknown key, or `body` when the text as a whole is not
     /// a block. In a list the position stands before it: `[3].nonce`.
     pub field: String,
     /// What is wrong with it.
@@ -75,6 +87,12 @@ pub enum NetworkError {
         field: &'static str,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// A `v2` network's rules stand in the first entry of its first block.
+    #[error("field `genesis.entries`: {reason}")]
+    Rules {
+        /// What is wrong with them.
+        reason: String,
     },
     /// The first block breaks the network's own rules.
     #[error("first block refused: {source}")]

@@ -5,11 +5,13 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `hash` | [`struct@Hash`], a block's name and its proof of work |
-//! | `target` | [`Target`] (how hard) and [`Work`] (how much was done) |
+//! | `target`, `bits` | [`Target`] (how hard), [`Bits`], its compact form, and [`Work`] (how much was done) |
 //! | `time` | [`UnixMicros`], an instant, and [`Timestamp`], the digits a block carries |
-//! | `block` | [`Block`], [`Unchecked`] or [`Checked`]; its preimage and its JSON |
+//! | `block` | [`Block`], [`Unchecked`] or [`Checked`], of either kind; its preimage and its JSON |
+//! | `header` | [`Header`], all of a `v2` block but its entries |
+//! | `merkle` | the tree over a `v2` block's entries, and [`MerklePath`], which proves one of them |
 //! | `template` | [`TemplateParts`], the next block but for its nonce |
-//! | `rules` | [`Rules`], and one `check_*` function for each rule |
+//! | `rules` | [`Rules`], one `check_*` function for each rule, and [`V2Rules::next_bits`], the retargeting |
 //! | `network` | [`Network`]: a name, rules and a first block |
 //! | `chain` | [`Chain`], the tree of headers, and which branch of it is best |
 //! | `orphans` | [`Orphans`], blocks that wait for their parent |
@@ -47,10 +49,13 @@
 //! the plain loop that makes a network's first block: that is `jbc-pow`. No block bodies: a
 //! [`Chain`] keeps headers, and its [`EntryId`]s are the keys under which a store keeps the rest.
 
+mod bits;
 mod block;
 mod chain;
 mod error;
 mod hash;
+mod header;
+mod merkle;
 mod network;
 mod orphans;
 mod rules;
@@ -59,13 +64,20 @@ mod template;
 mod text;
 mod time;
 
-pub use block::{Block, Checked, Unchecked};
+pub use bits::Bits;
+pub use block::json::entry_json_bytes;
+pub use block::{Block, Checked, Entries, Unchecked};
 pub use chain::{Accepted, Branch, Chain, Entry, EntryId, Judged, JudgementOutdatedError, Refusal};
 pub use error::{NetworkError, ParseError, ValueError};
 pub use hash::Hash;
+pub use header::Header;
+pub use merkle::{MerklePath, Step, leaf_hash, merkle_root, node_hash};
 pub use network::Network;
 pub use orphans::{MAX_ORPHANS, MAX_ORPHANS_PER_PEER, ORPHAN_LIFETIME_MICROS, Orphans};
-pub use rules::{MAX_BLOCK_BYTES, MAX_LEAD_MICROS, MEDIAN_SPAN_BLOCKS, Rejected, Rules};
+pub use rules::{
+    MAX_BLOCK_BYTES, MAX_ELAPSED_INTERVALS, MAX_ENTRY_BYTES, MAX_LEAD_INTERVALS, MAX_LEAD_MICROS,
+    MAX_V2_BLOCK_BYTES, MEDIAN_SPAN_BLOCKS, Rejected, Rules, V2Rules,
+};
 pub use target::{Target, Work};
-pub use template::TemplateParts;
+pub use template::{TemplateParts, V2Parts};
 pub use time::{Timestamp, UnixMicros};

@@ -30,22 +30,28 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// Digits of part 2's timestamps, Unix seconds.
 const SHORT_DIGITS: usize = 10;
+/// Digits of `v2`'s timestamps, Unix milliseconds.
+const MILLIS_DIGITS: usize = 13;
 /// Digits of part 3's timestamps, `YYYYMMDDhhmmssffffff`.
 const LONG_DIGITS: usize = 20;
 
-/// A classic block's timestamp: exactly 10 digits (Unix seconds) or 20 (UTC `YYYYMMDDhhmmssffffff`),
-/// no leading zero, a real date. It keeps its digits, since the preimage holds them.
+const MICROS_PER_MILLI: i64 = 1_000;
+
+/// A block's timestamp. In `classic` exactly 10 digits (Unix seconds) or 20 (UTC `YYYYMMDDhhmmssffffff`), a real date; in `v2`
+/// exactly 13 (Unix milliseconds). No leading zero. It keeps its digits, since the preimage holds them.
+///
+/// Text form, also in JSON: the digits, of any of the three kinds.
 ///
 /// Two timestamps are equal when their digits are; compare [`instant`](Self::instant)s to ask which is
 /// later. Twenty digits exceed a `u64`, so a timestamp is never a number here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timestamp {
-    digits: [u8; LONG_DIGITS], // a short one fills the first ten; the rest is zero bytes
+    digits: [u8; LONG_DIGITS], // a shorter one fills the first ten or thirteen; the rest is zero bytes
     instant: UnixMicros,
 }
 
 impl Timestamp {
-    /// Reads the digits of a timestamp.
+    /// Reads the digits of a classic block's timestamp.
     ///
     /// # Errors
     /// [`ValueError::NotTimestamp`] when these are not 10 or 20 digits without a leading zero,
@@ -65,9 +71,40 @@ impl Timestamp {
             })?,
             _ => return Err(not_timestamp()),
         };
+        Ok(Self::of_digits(bytes, instant))
+    }
+
+    /// Reads the digits of a `v2` block's timestamp.
+    ///
+    /// # Errors
+    /// [`ValueError::NotMillis`] when these are not 13 digits without a leading zero.
+    pub fn parse_millis(text: &str) -> Result<Self, ValueError> {
+        let bytes = text.as_bytes();
+        if bytes.len() == MILLIS_DIGITS && bytes.iter().all(u8::is_ascii_digit) && bytes[0] != b'0'
+        {
+            let instant = UnixMicros(number(bytes) * MICROS_PER_MILLI);
+            return Ok(Self::of_digits(bytes, instant));
+        }
+        Err(ValueError::NotMillis {
+            found: shortened(text),
+        })
+    }
+
+    fn of_digits(bytes: &[u8], instant: UnixMicros) -> Self {
         let mut digits = [0; LONG_DIGITS];
         digits[..bytes.len()].copy_from_slice(bytes);
-        Ok(Self { digits, instant })
+        Self { digits, instant }
+    }
+
+    /// The 13 digits of an instant, rounded down. Before September 2001 and after 2286 it has another number of them: the
+    /// first or the last moment that has 13 stands for those times.
+    pub fn from_instant_in_millis(instant: UnixMicros) -> Self {
+        let millis = instant
+            .0
+            .div_euclid(MICROS_PER_MILLI)
+            .clamp(10_i64.pow(12), 10_i64.pow(13) - 1);
+        let text = millis.to_string();
+        Self::of_digits(text.as_bytes(), UnixMicros(millis * MICROS_PER_MILLI))
     }
 
     /// The 20 digits of an instant. Years before 1000 and after 9999 have no such digits: the first
@@ -100,10 +137,17 @@ impl Timestamp {
         self.digits[SHORT_DIGITS] == 0
     }
 
+    /// Whether it is `v2`'s kind, 13 digits of Unix milliseconds.
+    pub fn is_millis(&self) -> bool {
+        !self.is_ten_digits() && self.digits[MILLIS_DIGITS] == 0
+    }
+
     /// Its digits, as they stand in the preimage.
     pub fn as_bytes(&self) -> &[u8] {
         if self.is_ten_digits() {
             &self.digits[..SHORT_DIGITS]
+        } else if self.is_millis() {
+            &self.digits[..MILLIS_DIGITS]
         } else {
             &self.digits
         }
@@ -154,9 +198,12 @@ impl fmt::Debug for Timestamp {
 impl FromStr for Timestamp {
     type Err = ValueError;
 
-    /// As [`Timestamp::parse`].
+    /// As [`Timestamp::parse`], and of 13 digits as [`Timestamp::parse_millis`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
+        match text.len() {
+            MILLIS_DIGITS => Self::parse_millis(text),
+            _ => Self::parse(text),
+        }
     }
 }
 

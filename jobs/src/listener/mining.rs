@@ -233,6 +233,7 @@ impl Mining {
                 prev_hash: Some(self.tip.hash),
                 data: self.data.clone(),
                 timestamp: Timestamp::from_instant(now.max(self.tip.earliest)),
+                v2: None,
             },
             target: self.config.target,
         });

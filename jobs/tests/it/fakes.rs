@@ -49,6 +49,7 @@ pub(crate) fn child_at(
         prev_hash: Some(*parent.hash()),
         data: data.to_owned(),
         timestamp: Timestamp::from_instant(time),
+        v2: None,
     };
     parts.block(0)
 }
@@ -72,7 +73,7 @@ pub(crate) fn with_hash(block: &Block<Unchecked>, hash: Hash) -> Block<Unchecked
     Block::new(
         block.index(),
         block.prev_hash().copied(),
-        block.data().to_owned(),
+        block.data().into_owned(),
         block.timestamp(),
         block.nonce(),
         hash,
@@ -84,8 +85,9 @@ pub(crate) fn at_height(block: &Block<Unchecked>, index: u64) -> Block<Unchecked
     let parts = TemplateParts {
         index,
         prev_hash: block.prev_hash().copied(),
-        data: block.data().to_owned(),
+        data: block.data().into_owned(),
         timestamp: block.timestamp(),
+        v2: None,
     };
     parts.block(0)
 }
@@ -146,7 +148,7 @@ pub(crate) fn first_tip() -> Tip {
 
 /// A tip as a peer claims it, `height` blocks of the free network's work high.
 pub(crate) fn claim(height: u64, hash: Hash) -> TipClaim {
-    let each = network().rules.target().work();
+    let each = network().rules.easiest_target().work();
     let work = (0..height).fold(each, |sum, _| sum + each);
     TipClaim {
         index: height,

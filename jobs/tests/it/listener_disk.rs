@@ -12,7 +12,7 @@ use jbc_jobs::task::{
 use crate::fakes::{NOW, added, child, claim, first_tip, genesis, network, verdicts};
 
 fn listener(lanes: usize) -> Listener {
-    let target = network().rules.target();
+    let target = network().rules.easiest_target();
     let config = MiningConfig {
         lanes,
         rounds: None,

@@ -161,7 +161,7 @@ impl Miner {
         lanes: usize,
         rounds: Option<u64>,
     ) -> (Self, Vec<MineTask>) {
-        let target = network().rules.target();
+        let target = network().rules.easiest_target();
         let config = MiningConfig {
             lanes,
             rounds,

@@ -32,7 +32,7 @@ impl Node {
         let config = MiningConfig {
             lanes: 0,
             rounds: None,
-            target: network().rules.target(),
+            target: network().rules.easiest_target(),
         };
         let network = Network::new(
             PeerTable::new(peers),
@@ -51,7 +51,7 @@ impl Node {
         let config = MiningConfig {
             lanes: 0,
             rounds: None,
-            target: network().rules.target(),
+            target: network().rules.easiest_target(),
         };
         self.listener = Listener::new(first_tip(), "data".to_owned(), config, peers, false);
     }

@@ -280,8 +280,9 @@ fn what_a_range_finds_passes_the_door() {
         prev_hash: Some(tip.hash),
         data: "mined here".to_owned(),
         timestamp: jbc_chain::Timestamp::from_instant(NOW),
+        v2: None,
     };
-    let target = network().rules.target();
+    let target = network().rules.easiest_target();
     let template = Arc::new(MineTemplate { parts, target });
     let range = MineTask {
         lane: 0,
@@ -295,7 +296,7 @@ fn what_a_range_finds_passes_the_door() {
     };
     assert_eq!(mined.searched, 1, "every hash is valid work here");
     let block = mined.found.unwrap();
-    assert_eq!((block.nonce(), block.data()), (5, "mined here"));
+    assert_eq!((block.nonce(), block.data().as_ref()), (5, "mined here"));
 
     let hash: Hash = *block.hash();
     let task = jbc_jobs::task::ValidateTask {

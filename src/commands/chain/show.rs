@@ -211,7 +211,7 @@ impl Printer {
 fn line(block: &Block<Unchecked>, style: Style) -> String {
     let hash = style.paint(Colour::Cyan, &block.hash().short());
     let time = style.paint(Colour::Dim, &utc(block.timestamp().instant()));
-    let data = one_line(block.data(), DATA_CHARS);
+    let data = one_line(&block.data(), DATA_CHARS);
     let line = format!(
         "{:>8}  {hash}  {time}  {:>12}  {data}",
         block.index(),
@@ -230,6 +230,7 @@ mod tests {
             prev_hash: Some(*jbc_chain::Network::classic().genesis.hash()),
             data: data.to_owned(),
             timestamp: "1508895386".parse().unwrap(),
+            v2: None,
         };
         parts.block(1_225_518)
     }

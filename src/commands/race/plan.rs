@@ -32,7 +32,7 @@ pub(super) struct Plan {
 impl Plan {
     /// For the header: `target 00000a3f2b1c…: about 3.1 M hashes a block, measured 1.6 MH/s together`.
     pub(super) fn describe(&self) -> String {
-        let target = Hash::from_bytes(self.network.rules.target().to_be_bytes()).short();
+        let target = Hash::from_bytes(self.network.rules.easiest_target().to_be_bytes()).short();
         let (hashes, together) = (rounded(self.hashes_per_block), rate(self.hash_rate));
         format!("target {target}…: about {hashes} hashes a block, measured {together} together")
     }
@@ -88,6 +88,7 @@ fn measure(threads: usize, time: Duration, cancel: &AtomicBool) -> f64 {
         prev_hash: Some(Hash::from_bytes([0; 32])),
         data: "racer 1".to_owned(),
         timestamp: Timestamp::from_instant(now()),
+        v2: None,
     };
     let never_met = [0; 32];
     let template = Template::new(parts.prefix().as_bytes(), never_met);
@@ -151,13 +152,13 @@ mod tests {
     fn a_plan_is_a_network_whose_target_follows_rate_and_interval() {
         let plan = plan(2, 5_000.0, Duration::from_secs(2), &AtomicBool::new(false)).unwrap();
         assert_eq!(
-            plan.network.rules.target(),
+            plan.network.rules.easiest_target(),
             Target::from_expected_hashes(10_000.0)
         );
         assert!(
             plan.network
                 .rules
-                .target()
+                .easiest_target()
                 .is_met_by(plan.network.genesis.hash())
         );
         assert!(

@@ -150,7 +150,7 @@ impl Standings {
         self.blocks.truncate(known);
         let mut news = Vec::new();
         for block in &blocks[known - below..] {
-            let winner = self.tags.iter().position(|tag| tag == block.data());
+            let winner = self.tags.iter().position(|tag| *tag == block.data());
             let (index, hash) = (block.index(), *block.hash());
             self.blocks.push(Seen { hash, winner });
             news.push(News {
@@ -212,6 +212,7 @@ mod tests {
                 prev_hash: Some(*last.hash()),
                 data: (*racer).to_owned(),
                 timestamp: last.timestamp(),
+                v2: None,
             };
             blocks.push(parts.block(0));
         }

@@ -73,7 +73,12 @@ pub(super) async fn reach(
     };
     let chain = verify(&text, &plan.network)?;
     let tags = fleet.tags();
-    let blocks_of = |tag: &String| chain.iter().filter(|block| block.data() == tag).count() as u64;
+    let blocks_of = |tag: &String| {
+        chain
+            .iter()
+            .filter(|block| block.data() == tag.as_str())
+            .count() as u64
+    };
     Ok(Verdict {
         blocks: chain.len() as u64 - 1,
         sha256,
@@ -311,6 +316,7 @@ mod tests {
                 prev_hash: Some(parent),
                 data: String::new(),
                 timestamp,
+                v2: None,
             }
             .block(0);
             parent = *block.hash();

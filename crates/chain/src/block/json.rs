@@ -1,34 +1,66 @@
-//! A block as JSON, in the tutorial's two spellings: all strings (files, `GET /blockchain.json`), or
-//! `index`, `nonce` and `timestamp` as numbers (`POST /mined`).
+//! A block as JSON: a classic one in the tutorial's two spellings, all strings (files, `GET /blockchain.json`), or
+//! `index`, `nonce` and `timestamp` as numbers (`POST /mined`); a `v2` one, and its header, in the one of docs/protocol.md.
 //!
-//! Reading accepts both, field by field, in any key order, and nothing else. A value is first taken
+//! Reading accepts all of them, classic field by field, in any key order, and nothing else. A value is first taken
 //! as the raw text it is, since a 20-digit timestamp as a number would lose digits on the way.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Block, Unchecked};
+use super::{Block, Entries, Unchecked};
 use crate::error::ParseError;
+use crate::hash::Hash;
+use crate::header::{Header, NO_PARENT};
 use crate::text::{decimal_len, shortened, u64_from_decimal};
 use crate::time::Timestamp;
 
-const FIELDS: [&str; 6] = ["index", "prev_hash", "data", "timestamp", "nonce", "hash"];
+/// The keys of both kinds of block. Which of them may be there, the kind says, and that `version` does.
+const FIELDS: [&str; 10] = [
+    VERSION,
+    INDEX,
+    PREV_HASH,
+    DATA,
+    MERKLE_ROOT,
+    TIMESTAMP,
+    BITS,
+    NONCE,
+    HASH,
+    ENTRIES,
+];
+const VERSION: &str = "version";
+const INDEX: &str = "index";
+const PREV_HASH: &str = "prev_hash";
+const DATA: &str = "data";
+const MERKLE_ROOT: &str = "merkle_root";
+const TIMESTAMP: &str = "timestamp";
+const BITS: &str = "bits";
+const NONCE: &str = "nonce";
+const HASH: &str = "hash";
+const ENTRIES: &str = "entries";
+
+/// What `version` says in a `v2` block; a classic block has no such key.
+const V2: &str = "2";
 
 impl Block<Unchecked> {
-    /// Reads one block from JSON. Accepted for `index`, `timestamp` and `nonce` are strings and bare
-    /// numbers of up to 20 digits, alike; the other fields are strings.
+    /// Reads one block from JSON: of the `v2` kind where there is a `version`, else a classic one.
+    ///
+    /// Accepted for `index`, `timestamp` and `nonce` of a classic block are strings and bare numbers of up to 20 digits, alike;
+    /// its other fields are strings. In a `v2` block `version`, `index` and `timestamp` are numbers, `entries` a list of strings
+    /// in base64, the others strings.
     ///
     /// # Errors
     /// The first field at fault, for: keys that are unknown, missing or there twice; numbers that are
-    /// not canonical; hashes that are not 64 lowercase hex digits; a `prev_hash` that is not empty at
-    /// height 0, or empty above it; a timestamp that is no date; text before or after the block.
+    /// not canonical; hashes that are not 64 lowercase hex digits; a `prev_hash` that is not empty (in `v2` 64 zeros) at
+    /// height 0, or is above it; a timestamp that is no date; text before or after the block.
     pub fn from_json(text: &[u8]) -> Result<Self, ParseError> {
-        parse_whole(text, |json, fault| BlockSeed { fault }.deserialize(json))
+        parse_whole(text, RawFields::block)
     }
 
     /// Reads a JSON array of blocks, as `/blockchain.json` has it, in one pass.
@@ -37,14 +69,53 @@ impl Block<Unchecked> {
     /// As [`from_json`](Self::from_json), of the first block at fault, its position before the field:
     /// `[3].nonce`.
     pub fn list_from_json(text: &[u8]) -> Result<Vec<Self>, ParseError> {
-        parse_whole(text, |json, fault| {
+        whole(text, |json, fault| {
             json.deserialize_seq(ListVisitor { fault })
         })
     }
 }
 
-/// Runs `read` over all of `text`. What it puts into the `fault` it is given beats serde's own error.
+impl Header {
+    /// Reads one header from JSON: a `v2` block's without `entries`.
+    ///
+    /// # Errors
+    /// The first field at fault, as of [`Block::from_json`].
+    pub fn from_json(text: &[u8]) -> Result<Self, ParseError> {
+        parse_whole(text, RawFields::header_alone)
+    }
+
+    /// The one JSON form of it: no white space, and keys in the order of docs/protocol.md.
+    pub fn to_json(&self) -> String {
+        format!("{{{}}}", self.json_members())
+    }
+
+    fn json_members(&self) -> String {
+        format!(
+            "\"version\":{V2},\"index\":{},\"prev_hash\":\"{}\",\"merkle_root\":\"{}\",\"timestamp\":{},\
+             \"bits\":\"{}\",\"nonce\":\"{}\",\"hash\":\"{}\"",
+            self.index,
+            self.prev_hash.unwrap_or(NO_PARENT),
+            self.merkle_root,
+            self.timestamp,
+            self.bits,
+            self.nonce,
+            self.hash,
+        )
+    }
+}
+
+/// Reads an object that is all of `text`.
 fn parse_whole<T>(
+    text: &[u8],
+    read: fn(&RawFields) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    whole(text, |json, fault| {
+        ObjectSeed { fault, read }.deserialize(json)
+    })
+}
+
+/// Runs `read` over all of `text`. What it puts into the `fault` it is given beats serde's own error.
+fn whole<T>(
     text: &[u8],
     read: impl FnOnce(
         &mut serde_json::Deserializer<serde_json::de::SliceRead<'_>>,
@@ -62,38 +133,57 @@ fn parse_whole<T>(
 
 impl<'de> Deserialize<'de> for Block<Unchecked> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fault = None;
-        let result = BlockSeed { fault: &mut fault }.deserialize(deserializer);
-        match fault {
-            Some(fault) => Err(D::Error::custom(fault)),
-            None => result,
-        }
+        of_object(deserializer, RawFields::block)
     }
 }
 
-/// Reads one block, and leaves in `fault` which field was wrong: serde's errors are only text.
-struct BlockSeed<'f> {
-    fault: &'f mut Option<ParseError>,
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        of_object(deserializer, RawFields::header_alone)
+    }
 }
 
-impl<'de> DeserializeSeed<'de> for BlockSeed<'_> {
-    type Value = Block<Unchecked>;
+fn of_object<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: fn(&RawFields) -> Result<T, ParseError>,
+) -> Result<T, D::Error> {
+    let mut fault = None;
+    let fault_of = &mut fault;
+    let result = ObjectSeed {
+        fault: fault_of,
+        read,
+    }
+    .deserialize(deserializer);
+    match fault {
+        Some(fault) => Err(D::Error::custom(fault)),
+        None => result,
+    }
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+/// Reads one object, and leaves in `fault` which field was wrong: serde's errors are only text.
+struct ObjectSeed<'f, T> {
+    fault: &'f mut Option<ParseError>,
+    read: fn(&RawFields) -> Result<T, ParseError>,
+}
+
+impl<'de, T> DeserializeSeed<'de> for ObjectSeed<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for BlockSeed<'_> {
-    type Value = Block<Unchecked>;
+impl<'de, T> Visitor<'de> for ObjectSeed<'_, T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a block: an object of six fields")
+        f.write_str("an object with the fields of a block")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let mut fields = RawFields::default();
-        let mut read = || -> Result<Result<Self::Value, ParseError>, A::Error> {
+        let mut read = || -> Result<Result<T, ParseError>, A::Error> {
             while let Some(key) = map.next_key::<Key>()? {
                 let place = match fields.place(key) {
                     Ok(place) => place,
@@ -101,7 +191,7 @@ impl<'de> Visitor<'de> for BlockSeed<'_> {
                 };
                 *place = Some(map.next_value()?);
             }
-            Ok(fields.block())
+            Ok((self.read)(&fields))
         };
         read()?.map_err(|fault| {
             let error = A::Error::custom(&fault);
@@ -126,7 +216,11 @@ impl<'de> Visitor<'de> for ListVisitor<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut blocks = Vec::new();
         loop {
-            match list.next_element_seed(BlockSeed { fault: self.fault }) {
+            let seed = ObjectSeed {
+                fault: self.fault,
+                read: RawFields::block,
+            };
+            match list.next_element_seed(seed) {
                 Ok(Some(block)) => blocks.push(block),
                 Ok(None) => return Ok(blocks),
                 Err(error) => {
@@ -191,20 +285,89 @@ impl RawFields {
     }
 
     fn block(&self) -> Result<Block<Unchecked>, ParseError> {
-        let [index, prev_hash, data, timestamp, nonce, hash] = FIELDS;
-        let index = self.parsed(index, Spelling::StringOrNumber, u64_from_decimal)?;
+        if self.value(VERSION).is_some() {
+            self.none_of(&[DATA])?;
+            Ok(Block::v2(self.header()?, self.entries()?))
+        } else {
+            self.none_of(&[MERKLE_ROOT, BITS, ENTRIES])?;
+            self.classic()
+        }
+    }
+
+    fn classic(&self) -> Result<Block<Unchecked>, ParseError> {
+        let index = self.parsed(INDEX, Spelling::StringOrNumber, u64_from_decimal)?;
         let prev_hash = match index {
-            0 => self.parsed(prev_hash, Spelling::String, |text| match text {
+            0 => self.parsed(PREV_HASH, Spelling::String, |text| match text {
                 "" => Ok(None),
                 _ => Err("must be empty at index 0"),
             })?,
-            _ => Some(self.parsed(prev_hash, Spelling::String, str::parse)?),
+            _ => Some(self.parsed(PREV_HASH, Spelling::String, str::parse)?),
         };
-        let timestamp = self.parsed(timestamp, Spelling::StringOrNumber, Timestamp::parse)?;
-        let nonce = self.parsed(nonce, Spelling::StringOrNumber, u64_from_decimal)?;
-        let hash = self.parsed(hash, Spelling::String, str::parse)?;
-        let data = self.text(data, Spelling::String)?.into_owned();
+        let timestamp = self.parsed(TIMESTAMP, Spelling::StringOrNumber, Timestamp::parse)?;
+        let nonce = self.parsed(NONCE, Spelling::StringOrNumber, u64_from_decimal)?;
+        let hash = self.parsed(HASH, Spelling::String, str::parse)?;
+        let data = self.text(DATA, Spelling::String)?.into_owned();
         Ok(Block::new(index, prev_hash, data, timestamp, nonce, hash))
+    }
+
+    fn header_alone(&self) -> Result<Header, ParseError> {
+        self.none_of(&[DATA, ENTRIES])?;
+        self.header()
+    }
+
+    fn header(&self) -> Result<Header, ParseError> {
+        self.parsed(VERSION, Spelling::Number, |text| match text {
+            V2 => Ok(()),
+            _ => Err("must be 2; a classic block has no such key"),
+        })?;
+        let index = self.parsed(INDEX, Spelling::Number, u64_from_decimal)?;
+        let prev_hash: Hash = self.parsed(PREV_HASH, Spelling::String, str::parse)?;
+        let prev_hash = match (index, prev_hash == NO_PARENT) {
+            (0, true) => None,
+            (1.., false) => Some(prev_hash),
+            (0, false) => return Err(ParseError::new(PREV_HASH, "must be 64 zeros at index 0")),
+            (1.., true) => return Err(ParseError::new(PREV_HASH, "must be the parent's hash")),
+        };
+        Ok(Header {
+            index,
+            prev_hash,
+            merkle_root: self.parsed(MERKLE_ROOT, Spelling::String, str::parse)?,
+            timestamp: self.parsed(TIMESTAMP, Spelling::Number, Timestamp::parse_millis)?,
+            bits: self.parsed(BITS, Spelling::String, str::parse)?,
+            nonce: self.parsed(NONCE, Spelling::String, u64_from_decimal)?,
+            hash: self.parsed(HASH, Spelling::String, str::parse)?,
+        })
+    }
+
+    fn entries(&self) -> Result<Entries, ParseError> {
+        let value = self
+            .value(ENTRIES)
+            .ok_or_else(|| ParseError::new(ENTRIES, "missing"))?;
+        let entries: Vec<Text<'_>> = serde_json::from_str(value)
+            .map_err(|error| ParseError::new(ENTRIES, error.to_string()))?;
+        let decoded = entries.iter().enumerate().map(|(position, entry)| {
+            BASE64.decode(entry.0.as_bytes()).map_err(|error| {
+                ParseError::new(
+                    format!("{ENTRIES}[{position}]"),
+                    format!("not base64: {error}"),
+                )
+            })
+        });
+        decoded.collect()
+    }
+
+    /// Refuses keys that only the other kind of block has.
+    fn none_of(&self, fields: &[&'static str]) -> Result<(), ParseError> {
+        match fields.iter().find(|field| self.value(field).is_some()) {
+            Some(field) => Err(ParseError::new(*field, "unknown key")),
+            None => Ok(()),
+        }
+    }
+
+    /// The text of the value of `field`, where it is there.
+    fn value(&self, field: &str) -> Option<&str> {
+        let position = FIELDS.iter().position(|name| *name == field)?;
+        self.0[position].as_deref().map(RawValue::get)
     }
 
     /// The value of `field`, read by `parse`.
@@ -220,21 +383,19 @@ impl RawFields {
 
     /// The text of `field`: what its string says, or the digits of its number.
     fn text(&self, field: &'static str, spelling: Spelling) -> Result<Cow<'_, str>, ParseError> {
-        /// A string, borrowed where it has no escapes.
-        #[derive(Deserialize)]
-        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-        let value = FIELDS
-            .iter()
-            .position(|name| *name == field)
-            .and_then(|position| self.0[position].as_deref())
-            .ok_or_else(|| ParseError::new(field, "missing"))?
-            .get();
+        let value = self
+            .value(field)
+            .ok_or_else(|| ParseError::new(field, "missing"))?;
         match (value.as_bytes().first(), spelling) {
-            (Some(b'"'), _) => serde_json::from_str::<Text<'_>>(value)
-                .map(|text| text.0)
-                .map_err(|error| ParseError::new(field, error.to_string())),
-            (Some(b'-' | b'0'..=b'9'), Spelling::StringOrNumber) => Ok(Cow::Borrowed(value)),
+            (Some(b'"'), Spelling::String | Spelling::StringOrNumber) => {
+                serde_json::from_str::<Text<'_>>(value)
+                    .map(|text| text.0)
+                    .map_err(|error| ParseError::new(field, error.to_string()))
+            }
+            (Some(b'-' | b'0'..=b'9'), Spelling::Number | Spelling::StringOrNumber) => {
+                Ok(Cow::Borrowed(value))
+            }
+            (_, Spelling::Number) => Err(ParseError::new(field, "must be a number")),
             (_, Spelling::StringOrNumber) => {
                 Err(ParseError::new(field, "must be a string or a number"))
             }
@@ -243,28 +404,44 @@ impl RawFields {
     }
 }
 
+/// A string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// How a field may be spelled in JSON.
 #[derive(Clone, Copy)]
 enum Spelling {
     String,
+    Number,
     StringOrNumber,
 }
 
 impl<S> Block<S> {
-    /// The six fields as JSON strings: the tutorial's files and `/blockchain.json`.
+    /// The one JSON form of it: no white space, keys in the order of docs/protocol.md. Of a classic block all values are
+    /// strings, as in the tutorial's files and `/blockchain.json`.
     pub fn to_json(&self) -> String {
         self.json_text("\"")
     }
 
-    /// The block as the tutorial posts it to `/mined`: `index`, `timestamp` and `nonce` are numbers,
-    /// of which the timestamp passes what most JSON readers hold exactly.
+    /// The block as it is posted to `/mined`: of a classic block `index`, `timestamp` and `nonce` are numbers, as the tutorial
+    /// posts them, of which the timestamp passes what most JSON readers hold exactly.
     pub fn to_wire_json(&self) -> String {
         self.json_text("")
     }
 
-    /// The JSON with `quote` around numbers. Put together by hand, since no serde type writes a
+    /// The JSON with `quote` around the numbers of a classic block. Put together by hand, since no serde type writes a
     /// 20-digit number; only `data` can hold characters that need escapes.
     fn json_text(&self, quote: &str) -> String {
+        if let Some(header) = self.header() {
+            let mut text = format!("{{{},\"entries\":[", header.json_members());
+            for (position, entry) in self.entries().iter().enumerate() {
+                text.push_str(if position == 0 { "\"" } else { ",\"" });
+                BASE64.encode_string(entry, &mut text);
+                text.push('"');
+            }
+            text.push_str("]}");
+            return text;
+        }
         let data = serde_json::Value::from(self.data());
         format!(
             "{{\"index\":{quote}{}{quote},\"prev_hash\":\"{}\",\"data\":{data},\
@@ -281,7 +458,15 @@ impl<S> Block<S> {
     pub fn size_bytes(&self) -> usize {
         const FRAME: &str =
             r#"{"index":"","prev_hash":"","data":"","timestamp":"","nonce":"","hash":""}"#;
-        const HASH_DIGITS: usize = 64;
+        if let Some(header) = self.header() {
+            let entries: usize = self
+                .entries()
+                .iter()
+                .map(|entry| entry_json_bytes(entry.len()))
+                .sum();
+            let commas = self.entries().len().saturating_sub(1);
+            return header.to_json().len() + r#","entries":[]"#.len() + entries + commas;
+        }
         FRAME.len()
             + decimal_len(self.index())
             + self.prev_hash().map_or(0, |_| HASH_DIGITS)
@@ -298,6 +483,14 @@ impl<S> Block<S> {
     }
 }
 
+/// Digits of a hash in hex.
+const HASH_DIGITS: usize = 64;
+
+/// The bytes that an entry of `len` bytes takes in a block's JSON, without the comma: base64 and its quotes.
+pub fn entry_json_bytes(len: usize) -> usize {
+    len.div_ceil(3) * 4 + 2
+}
+
 /// The bytes that one byte of text takes in a JSON string.
 fn escaped_len(byte: u8) -> usize {
     match byte {
@@ -307,17 +500,52 @@ fn escaped_len(byte: u8) -> usize {
     }
 }
 
-/// As [`Block::to_json`]: six strings.
+/// As [`Block::to_json`].
 impl<S> Serialize for Block<S> {
     fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
-        let [index, prev_hash, data, timestamp, nonce, hash] = FIELDS;
-        let mut block = serializer.serialize_struct("Block", FIELDS.len())?;
-        block.serialize_field(index, &self.index().to_string())?;
-        block.serialize_field(prev_hash, &self.prev_hash_text())?;
-        block.serialize_field(data, self.data())?;
-        block.serialize_field(timestamp, &self.timestamp())?;
-        block.serialize_field(nonce, &self.nonce().to_string())?;
-        block.serialize_field(hash, self.hash())?;
+        if let Some(header) = self.header() {
+            let entries: Vec<_> = self
+                .entries()
+                .iter()
+                .map(|entry| BASE64.encode(entry))
+                .collect();
+            let mut block = serializer.serialize_struct("Block", HEADER_KEYS + 1)?;
+            header.serialize_into(&mut block)?;
+            block.serialize_field(ENTRIES, &entries)?;
+            return block.end();
+        }
+        let mut block = serializer.serialize_struct("Block", 6)?;
+        block.serialize_field(INDEX, &self.index().to_string())?;
+        block.serialize_field(PREV_HASH, &self.prev_hash_text())?;
+        block.serialize_field(DATA, &self.data())?;
+        block.serialize_field(TIMESTAMP, &self.timestamp())?;
+        block.serialize_field(NONCE, &self.nonce().to_string())?;
+        block.serialize_field(HASH, self.hash())?;
         block.end()
+    }
+}
+
+/// Keys of a header.
+const HEADER_KEYS: usize = 8;
+
+/// As [`Header::to_json`].
+impl Serialize for Header {
+    fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
+        let mut header = serializer.serialize_struct("Header", HEADER_KEYS)?;
+        self.serialize_into(&mut header)?;
+        header.end()
+    }
+}
+
+impl Header {
+    fn serialize_into<W: SerializeStruct>(&self, header: &mut W) -> Result<(), W::Error> {
+        header.serialize_field(VERSION, &2)?;
+        header.serialize_field(INDEX, &self.index)?;
+        header.serialize_field(PREV_HASH, &self.prev_hash.unwrap_or(NO_PARENT))?;
+        header.serialize_field(MERKLE_ROOT, &self.merkle_root)?;
+        header.serialize_field(TIMESTAMP, &(self.timestamp.instant().0 / 1_000))?;
+        header.serialize_field(BITS, &self.bits)?;
+        header.serialize_field(NONCE, &self.nonce.to_string())?;
+        header.serialize_field(HASH, &self.hash)
     }
 }

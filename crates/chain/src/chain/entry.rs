@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::bits::Bits;
 use crate::block::Block;
 use crate::hash::Hash;
 use crate::target::Work;
@@ -41,7 +42,7 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// One block of a [`Chain`](super::Chain), on the best branch or beside it; 96 bytes.
+/// One block of a [`Chain`](super::Chain), on the best branch or beside it; 104 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub(super) hash: Hash,
@@ -50,7 +51,8 @@ pub struct Entry {
     pub(super) nonce: u64,
     pub(super) height: u32, // fits, since there are no more heights than ids
     pub(super) id: EntryId,
-    pub(super) parent: EntryId, // the first block's is itself
+    pub(super) parent: EntryId,    // the first block's is itself
+    pub(super) bits: Option<Bits>, // of a v2 block
     pub(super) ten_digits: bool,
     pub(super) has_child: bool,
 }
@@ -84,6 +86,11 @@ impl Entry {
     /// Its nonce.
     pub fn nonce(&self) -> u64 {
         self.nonce
+    }
+
+    /// What its hash must not exceed, as a `v2` block states it.
+    pub fn bits(&self) -> Option<Bits> {
+        self.bits
     }
 
     /// Its position in first-seen order.

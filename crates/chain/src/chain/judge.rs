@@ -4,7 +4,8 @@
 use super::{Chain, Entry, EntryId};
 use crate::block::{Block, Checked};
 use crate::hash::Hash;
-use crate::rules::{Rejected, alone, linked};
+use crate::header::Header;
+use crate::rules::{Rejected, Rules, alone, linked};
 use crate::time::UnixMicros;
 
 /// What became of a block that broke no rule.
@@ -48,7 +49,15 @@ pub enum Refusal {
 pub struct Judged {
     accepted: Accepted,
     id: EntryId,
-    entry: Option<Entry>, // `None`: already known
+    new: Option<(Entry, Option<Hash>)>, // with the Merkle root of a v2 block; `None`: already known
+}
+
+fn already_known(known: &Entry) -> Judged {
+    Judged {
+        accepted: Accepted::AlreadyKnown,
+        id: known.id,
+        new: None,
+    }
 }
 
 impl Judged {
@@ -81,40 +90,84 @@ impl Chain {
     /// breaks. That its timestamp is too far ahead of `now` comes last.
     pub fn judge(&self, block: &Block<Checked>, now: UnixMicros) -> Result<Judged, Refusal> {
         if let Some(known) = self.find_block(block) {
-            return Ok(Judged {
-                accepted: Accepted::AlreadyKnown,
-                id: known.id,
-                entry: None,
-            });
+            return Ok(already_known(known));
         }
-        // The type says that it was checked, but not by which network's rules.
-        let target = self.rules.target();
-        alone::check_work(block.hash(), &target)?;
-        linked::check_genesis(block)?;
-        let parent = self.parent_of(block)?;
-        let facts = self.facts(parent);
-        linked::check_index(block, &facts)?;
-        linked::check_ten_digit_timestamp(&block.timestamp(), &facts)?;
-        linked::check_after_median(&block.timestamp(), &facts)?;
-        linked::check_twin(self.find_by_hash(block.hash()).is_some())?;
-        linked::check_not_ahead(&block.timestamp(), now)?;
+        match self.rules {
+            // The type says that it was checked, but not by which network's rules.
+            Rules::Classic { target } if !block.is_v2() => {
+                alone::check_work(block.hash(), &target)?;
+                let parent = self.parent_of(block.index(), block.prev_hash())?;
+                let (timestamp, facts) = (block.timestamp(), self.facts(parent));
+                linked::check_index(block.index(), parent.height())?;
+                linked::check_ten_digit_timestamp(&timestamp, &facts)?;
+                linked::check_after_median(&timestamp, &facts)?;
+                linked::check_twin(self.find_by_hash(block.hash()).is_some())?;
+                linked::check_not_ahead(&timestamp, now)?;
+
+                let entry = Entry {
+                    hash: *block.hash(),
+                    work: parent.work + target.work(),
+                    instant: timestamp.instant(),
+                    nonce: block.nonce(),
+                    height: parent.height + 1,
+                    id: self.next_id(),
+                    parent: parent.id,
+                    bits: None,
+                    ten_digits: timestamp.is_ten_digits(),
+                    has_child: false,
+                };
+                Ok(self.judged(entry, None))
+            }
+            rules => {
+                alone::check_kind(&rules, block.is_v2())?;
+                let header = block.header().expect("a v2 block has one");
+                self.judge_header(&header, now)
+            }
+        }
+    }
+
+    /// Says what a `v2` block of this header would do to the chain, and changes nothing. All rules are checked but those of
+    /// its entries.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge), and [`Refusal::Rejected`] for what [`Block::check`] refuses.
+    pub fn judge_header(&self, header: &Header, now: UnixMicros) -> Result<Judged, Refusal> {
+        let Rules::V2(rules) = &self.rules else {
+            alone::check_kind(&self.rules, true)?;
+            unreachable!("a header is of a v2 block");
+        };
+        alone::check_header(header, rules)?;
+        if let Some(known) = self.find_by_hash(&header.hash) {
+            return Ok(already_known(known)); // the hash is of all of it
+        }
+        let parent = self.parent_of(header.index, header.prev_hash.as_ref())?;
+        let facts = self.v2_facts(parent, rules);
+        linked::check_index(header.index, parent.height())?;
+        linked::check_rising(&header.timestamp, &facts)?;
+        linked::check_bits(header.bits, &facts)?;
+        linked::check_not_ahead_v2(&header.timestamp, rules, now)?;
 
         let entry = Entry {
-            hash: *block.hash(),
-            work: parent.work + target.work(),
-            instant: block.timestamp().instant(),
-            nonce: block.nonce(),
+            hash: header.hash,
+            work: parent.work + header.bits.target().work(),
+            instant: header.timestamp.instant(),
+            nonce: header.nonce,
             height: parent.height + 1,
             id: self.next_id(),
             parent: parent.id,
-            ten_digits: block.timestamp().is_ten_digits(),
+            bits: Some(header.bits),
+            ten_digits: false,
             has_child: false,
         };
-        Ok(Judged {
+        Ok(self.judged(entry, Some(header.merkle_root)))
+    }
+
+    fn judged(&self, entry: Entry, merkle_root: Option<Hash>) -> Judged {
+        Judged {
             accepted: self.placement(&entry),
             id: entry.id,
-            entry: Some(entry),
-        })
+            new: Some((entry, merkle_root)),
+        }
     }
 
     /// Carries out a judgement of this chain.
@@ -123,12 +176,8 @@ impl Chain {
     /// [`JudgementOutdatedError`] when another block was committed since, which may have taken the id
     /// or moved the tip. A single writer that commits before it judges the next never meets it.
     pub fn commit(&mut self, judged: Judged) -> Result<Accepted, JudgementOutdatedError> {
-        let Judged {
-            accepted,
-            id,
-            entry,
-        } = judged;
-        let Some(entry) = entry else {
+        let Judged { accepted, id, new } = judged;
+        let Some((entry, merkle_root)) = new else {
             return Ok(accepted);
         };
         let next = self.next_id();
@@ -145,6 +194,7 @@ impl Chain {
         parent.has_child = true;
         self.by_hash.insert(entry.hash, id);
         self.entries.push(entry);
+        self.roots.extend(merkle_root);
         Ok(accepted)
     }
 
@@ -154,6 +204,17 @@ impl Chain {
     /// As [`judge`](Self::judge).
     pub fn accept(&mut self, block: &Block<Checked>, now: UnixMicros) -> Result<Accepted, Refusal> {
         let judged = self.judge(block, now)?;
+        Ok(self
+            .commit(judged)
+            .expect("nothing can come between a judgement and its commit here"))
+    }
+
+    /// Judges a header and commits it at once: a chain without bodies, for whoever only wants to know what stands in it.
+    ///
+    /// # Errors
+    /// As [`judge_header`](Self::judge_header).
+    pub fn accept_header(&mut self, header: &Header, now: UnixMicros) -> Result<Accepted, Refusal> {
+        let judged = self.judge_header(header, now)?;
         Ok(self
             .commit(judged)
             .expect("nothing can come between a judgement and its commit here"))
@@ -169,10 +230,9 @@ impl Chain {
         self.accept(block, UnixMicros::MAX)
     }
 
-    fn parent_of(&self, block: &Block<Checked>) -> Result<&Entry, Refusal> {
-        let parent = *block
-            .prev_hash()
-            .expect("a checked block above height 0 names its parent");
+    fn parent_of(&self, index: u64, prev_hash: Option<&Hash>) -> Result<&Entry, Refusal> {
+        linked::check_genesis(index)?;
+        let parent = *prev_hash.expect("a checked block above height 0 names its parent");
         self.find_by_hash(&parent).ok_or(Refusal::Orphan { parent })
     }
 

@@ -1,15 +1,15 @@
 //! The rules that need a block's parent, its branch, or the clock.
 
-use super::{MAX_LEAD_MICROS, ParentFacts, Rejected};
-use crate::block::{Block, Checked};
+use super::{MAX_LEAD_MICROS, ParentFacts, Rejected, V2ParentFacts, V2Rules};
+use crate::bits::Bits;
 use crate::time::{Timestamp, UnixMicros};
 
 /// The name of the one rule that time alone can heal.
 pub(super) const TIME_AHEAD: &str = "time-ahead";
 
 /// RELIABILITY.md: "the first block pinned". Called for blocks other than the network's own first.
-pub(crate) fn check_genesis(block: &Block<Checked>) -> Result<(), Rejected> {
-    if block.index() > 0 {
+pub(crate) fn check_genesis(index: u64) -> Result<(), Rejected> {
+    if index > 0 {
         return Ok(());
     }
     Err(Rejected::because(
@@ -20,15 +20,12 @@ pub(crate) fn check_genesis(block: &Block<Checked>) -> Result<(), Rejected> {
 }
 
 /// RELIABILITY.md: "index canonical and parent + 1".
-pub(crate) fn check_index(block: &Block<Checked>, parent: &ParentFacts) -> Result<(), Rejected> {
-    let expected = parent.height + 1;
-    if block.index() == expected {
+pub(crate) fn check_index(index: u64, parent: u64) -> Result<(), Rejected> {
+    let expected = parent + 1;
+    if index == expected {
         return Ok(());
     }
-    let reason = format!(
-        "must be {expected}, one more than the parent's, found {}",
-        block.index()
-    );
+    let reason = format!("must be {expected}, one more than the parent's, found {index}");
     Err(Rejected::because("index", "index", reason))
 }
 
@@ -60,6 +57,40 @@ pub(crate) fn check_after_median(
     let median = Timestamp::from_instant(parent.median);
     let reason = format!("must be later than {median}, the median of the last 11 blocks");
     Err(Rejected::because("median", "timestamp", reason))
+}
+
+/// FORMATS.md: "strictly later than the parent's".
+pub(crate) fn check_rising(timestamp: &Timestamp, parent: &V2ParentFacts) -> Result<(), Rejected> {
+    if timestamp.instant() > parent.instant {
+        return Ok(());
+    }
+    let last = Timestamp::from_instant_in_millis(parent.instant);
+    let reason = format!("must be later than {last}, the parent's");
+    Err(Rejected::because("rising", "timestamp", reason))
+}
+
+/// FORMATS.md: "block 1 has the genesis bits; a block's bits must equal this".
+pub(crate) fn check_bits(bits: Bits, parent: &V2ParentFacts) -> Result<(), Rejected> {
+    let expected = parent.next_bits;
+    if bits == expected {
+        return Ok(());
+    }
+    let reason = format!("must be {expected}, which follows from the parent, found {bits}");
+    Err(Rejected::because("bits", "bits", reason))
+}
+
+/// FORMATS.md: "at most 2T ahead of the node's clock (a block further ahead is held until its time, not scored)".
+pub(crate) fn check_not_ahead_v2(
+    timestamp: &Timestamp,
+    rules: &V2Rules,
+    now: UnixMicros,
+) -> Result<(), Rejected> {
+    let lead_ms = rules.max_lead_ms();
+    if timestamp.instant() <= now.plus(lead_ms as i64 * 1_000) {
+        return Ok(());
+    }
+    let reason = format!("must be at most {lead_ms} ms ahead of this node's clock");
+    Err(Rejected::because(TIME_AHEAD, "timestamp", reason))
 }
 
 /// FORMATS.md: "at most 2 hours ahead".

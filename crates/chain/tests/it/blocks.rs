@@ -72,6 +72,7 @@ fn the_largest_nonce_and_index_are_hashed_with_all_their_digits() {
         prev_hash: Some(Hash::from_bytes([7; 32])),
         data: "last".to_owned(),
         timestamp: stamp("20261121000000000000"),
+        v2: None,
     };
     let block = parts.block(u64::MAX);
     let text = block.preimage();
@@ -135,9 +136,8 @@ proptest! {
         let parts = TemplateParts {
             index: block.index(),
             prev_hash: block.prev_hash().copied(),
-            data: block.data().to_owned(),
-            timestamp: block.timestamp(),
-        };
+            data: block.data().into_owned(),
+            timestamp: block.timestamp(), v2: None };
         prop_assert_eq!(parts.prefix(), block.preimage_prefix());
         let found = parts.block(block.nonce());
         prop_assert_eq!(*found.hash(), block.computed_hash());

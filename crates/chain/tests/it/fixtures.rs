@@ -146,6 +146,7 @@ pub(crate) fn after(parent: &Block<Checked>, data: &str) -> Block<Checked> {
         prev_hash: Some(*parent.hash()),
         data: data.to_owned(),
         timestamp,
+        v2: None,
     };
     check_free(parts.block(0))
 }

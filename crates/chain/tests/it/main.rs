@@ -21,4 +21,5 @@ mod rules;
 #[cfg(test)]
 mod tutorial;
 #[cfg(test)]
+mod v2;
 mod values;

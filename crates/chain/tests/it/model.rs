@@ -46,6 +46,7 @@ fn blocks_of(tree: &Tree, network: &Network) -> Vec<Block<Checked>> {
             prev_hash: Some(*parent.hash()),
             data: format!("block {i}"),
             timestamp: Timestamp::from_instant(parent.timestamp().instant().plus(SECOND)),
+            v2: None,
         };
         let block = (0..)
             .find_map(|nonce| parts.block(nonce).check(&network.rules).ok())

@@ -22,11 +22,11 @@ fn built_in_networks_are_found_by_name() {
     }
     assert_eq!(Network::named("classic7"), None);
     assert_eq!(
-        Network::classic().rules.target(),
+        Network::classic().rules.easiest_target(),
         Target::from_zeros(5).unwrap()
     );
     assert_eq!(
-        Network::classic6().rules.target(),
+        Network::classic6().rules.easiest_target(),
         Target::from_zeros(6).unwrap()
     );
 }
@@ -50,10 +50,15 @@ fn a_network_is_described_in_one_line() {
 fn a_made_network_mines_the_first_nonce_that_meets_its_target() {
     let network = class();
     let genesis = &network.genesis;
-    assert!(network.rules.target().is_met_by(genesis.hash()));
+    assert!(network.rules.easiest_target().is_met_by(genesis.hash()));
     let parts = TemplateParts::genesis("Our first block", stamp("20261121000000000000"));
     for nonce in 0..genesis.nonce() {
-        assert!(!network.rules.target().is_met_by(parts.block(nonce).hash()));
+        assert!(
+            !network
+                .rules
+                .easiest_target()
+                .is_met_by(parts.block(nonce).hash())
+        );
     }
 }
 
@@ -82,7 +87,7 @@ fn a_fingerprint_tells_networks_apart_by_rules_and_first_block_only() {
     let easier = Network::with_genesis("my class", Target::MAX, network.genesis.into_unchecked());
     assert_ne!(easier.unwrap().fingerprint(), print);
     let time = stamp("20261121000000000000");
-    let target = network.rules.target();
+    let target = network.rules.easiest_target();
     let other = Network::custom("my class", target, "Another first block", time).unwrap();
     assert_ne!(other.fingerprint(), print);
     assert_ne!(

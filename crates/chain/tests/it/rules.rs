@@ -44,7 +44,7 @@ fn work_the_stated_hash_meets_the_target() {
         target: ARTICLES[0].hash.parse().unwrap(),
     };
     assert!(ARTICLES[0].block().check(&exact).is_ok());
-    let mut harder = exact.target().to_be_bytes();
+    let mut harder = exact.easiest_target().to_be_bytes();
     harder[31] -= 1;
     let harder = Rules::Classic {
         target: Target::from_be_bytes(harder),
@@ -84,6 +84,7 @@ fn prev_hash_only_the_first_block_has_none() {
         prev_hash,
         data: String::new(),
         timestamp,
+        v2: None,
     };
     let some = Some(Hash::from_bytes([1; 32]));
     let rules = free().rules;

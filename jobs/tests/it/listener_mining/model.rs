@@ -114,7 +114,7 @@ impl Model {
         let config = MiningConfig {
             lanes,
             rounds,
-            target: network().rules.target(),
+            target: network().rules.easiest_target(),
         };
         let table = PeerTable::new([]);
         let peers = Network::new(table, "me".to_owned(), network().fingerprint());

@@ -28,6 +28,7 @@ fn blocks(count: u64) -> Vec<Block<Unchecked>> {
             prev_hash: Some(*blocks.last().unwrap().hash()),
             data: format!("block {index} of {{\"braces\"}}"),
             timestamp: (1_508_895_381 + index).to_string().parse().unwrap(),
+            v2: None,
         };
         blocks.push(parts.block(0));
     }
@@ -129,6 +130,7 @@ async fn the_first_fault_is_named_with_block_rule_and_field() {
         prev_hash: elsewhere.prev_hash().copied(),
         data: "elsewhere".to_owned(),
         timestamp: good[2].timestamp(),
+        v2: None,
     };
     let unlinked = faults(&json(&[good[0].clone(), good[1].clone(), parts.block(0)])).await;
     assert!(
@@ -157,8 +159,9 @@ fn parts_of(block: &Block<Unchecked>) -> TemplateParts {
     TemplateParts {
         index: block.index(),
         prev_hash: block.prev_hash().copied(),
-        data: block.data().to_owned(),
+        data: block.data().into_owned(),
         timestamp: block.timestamp(),
+        v2: None,
     }
 }
 
@@ -170,6 +173,7 @@ async fn a_block_ahead_of_the_clock_is_refused() {
         prev_hash: Some(*genesis.hash()),
         data: String::new(),
         timestamp: jbc_chain::Timestamp::from_instant(NOW.plus(3 * 3_600_000_000)),
+        v2: None,
     };
     assert!(
         faults(&json(&[genesis, parts.block(0)])).await[0]
