@@ -11,19 +11,31 @@
 mod mining;
 mod network;
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jbc_chain::{Block, Hash, Unchecked, UnixMicros};
+use jbc_chain::{Block, Entries, Hash, Unchecked, UnixMicros};
 
 use crate::peer_table::PeerTable;
 use crate::peer_url::PeerUrl;
 use crate::space::SPACE_INTERVAL_MS;
 use crate::task::{
-    AuditReport, MineTask, Origin, Outcome, Task, Tip, ValidateTask, Validated, Verdict,
+    Admission, AdmitTask, Admitted, AuditReport, MineTask, Origin, Outcome, Task, Tip,
+    ValidateTask, Validated, Verdict,
 };
 
 pub use mining::{Mining, MiningConfig};
 pub use network::Network;
+
+/// Blocks ahead of our clock that are held at once.
+const HELD_MAX: usize = 100;
+/// How long a block ahead of our clock may be held, in microseconds; one further ahead is told off without blame, and comes
+/// again with a sync.
+const HELD_MICROS_MAX: u64 = 600_000_000;
+/// How long after an entry was taken the next block's entries are gathered, in milliseconds: of a flood, all of that time at
+/// once.
+const GATHER_AFTER_MS: u64 = 200;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -138,6 +150,20 @@ pub enum News {
         /// `mined`, `posted` or `synced`.
         origin: &'static str,
     },
+    /// A block is ahead of this node's clock and held until its time.
+    Early {
+        /// The block.
+        hash: Hash,
+        /// How long it is held, in milliseconds.
+        wait_ms: u64,
+    },
+    /// An entry was taken into the pool.
+    Entry {
+        /// Its name.
+        leaf: Hash,
+        /// Its length, in bytes.
+        bytes: usize,
+    },
     /// A block's parent is unknown.
     Orphan {
         /// The block.
@@ -187,20 +213,25 @@ pub struct Listener {
     tip: Tip,
     disk_full: bool,
     looking_at_disk: bool,
+    /// Jobs that look at a held block when its time has come: their blocks.
+    held: HashSet<Hash>,
+    /// A job is out that gathers what the next block is to carry.
+    gathering: bool,
     /// A block mined here that found the disk or the scheduler full: tried again, since nobody else has it.
     unstored: Option<Block<Unchecked>>,
 }
 
 impl Listener {
-    /// A listener for a chain at `tip`, where the next block will say `data`.
+    /// A listener for a chain at `tip`, where the next block will say `data` and carry `entries`.
     pub fn new(
         tip: Tip,
-        data: String,
+        (data, entries): (String, Entries),
         mining: MiningConfig,
         network: Network,
         files_wanted: bool,
     ) -> Self {
-        let mining = Mining::new(mining, tip.clone(), data);
+        let mut mining = Mining::new(mining, tip.clone(), data);
+        mining.carry(&entries);
         Self {
             mining,
             network,
@@ -209,6 +240,8 @@ impl Listener {
             tip,
             disk_full: false,
             looking_at_disk: false,
+            held: HashSet::new(),
+            gathering: false,
             unstored: None,
         }
     }
@@ -293,6 +326,22 @@ impl Listener {
             ) => commands.push(Command::Fail {
                 reason: reason.clone(),
             }),
+            (Task::Admit(task), End::Done(Outcome::Admitted(admitted))) => {
+                self.admitted(task, admitted, commands);
+            }
+            (Task::Admit(_), End::Done(Outcome::Broken { reason })) => {
+                commands.push(Command::Fail {
+                    reason: reason.clone(),
+                });
+            }
+            (Task::Gather, end) => {
+                self.gathering = kept;
+                if let End::Done(Outcome::Gathered { tip, entries }) = end
+                    && *tip == self.tip.hash
+                {
+                    self.mining.carry(entries);
+                }
+            }
             (Task::Files, End::Done(Outcome::FilesWritten { tip, .. })) => {
                 self.files_tip = Some(*tip);
                 self.add_files(commands);
@@ -337,6 +386,55 @@ impl Listener {
         }
     }
 
+    /// A new entry goes to peers, and soon into the block that is being mined.
+    fn admitted(&mut self, task: &AdmitTask, admitted: &Admitted, commands: &mut Vec<Command>) {
+        if admitted.admission != Admission::Taken {
+            return;
+        }
+        let (leaf, bytes) = (admitted.leaf, task.entry.len());
+        commands.push(Command::Publish(News::Entry { leaf, bytes }));
+        self.network.pass_on(leaf, task.peer.as_ref(), commands);
+        if self.mining.lanes() > 0 && !self.gathering {
+            self.gathering = true;
+            commands.push(Command::Add {
+                task: Task::Gather,
+                delay: Duration::from_millis(GATHER_AFTER_MS),
+            });
+        }
+    }
+
+    /// Holds a block until its time, if there is room and its time is near. A block that was asked for comes with the next
+    /// sync.
+    fn hold(
+        &mut self,
+        task: &ValidateTask,
+        early: (&Hash, UnixMicros),
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        let (hash, until) = early;
+        let wait_micros = until.0.saturating_sub(now.0).max(0).unsigned_abs() + 1_000;
+        let block = task.blocks.iter().find(|block| block.hash() == hash);
+        let (Some(block), false) = (block, matches!(task.origin, Origin::Synced { .. })) else {
+            return;
+        };
+        if wait_micros > HELD_MICROS_MAX || self.held.len() >= HELD_MAX {
+            return;
+        }
+        self.held.insert(*hash);
+        commands.push(Command::Publish(News::Early {
+            hash: *hash,
+            wait_ms: wait_micros / 1_000,
+        }));
+        commands.push(Command::Add {
+            task: Task::Validate(ValidateTask {
+                blocks: vec![block.clone()],
+                origin: task.origin.clone(),
+            }),
+            delay: Duration::from_micros(wait_micros),
+        });
+    }
+
     fn validated(
         &mut self,
         task: &ValidateTask,
@@ -344,6 +442,12 @@ impl Listener {
         now: UnixMicros,
         commands: &mut Vec<Command>,
     ) {
+        self.release(task);
+        for verdict in &validated.verdicts {
+            if let Verdict::Early { hash, until } = verdict {
+                self.hold(task, (hash, *until), now, commands);
+            }
+        }
         if validated.full {
             self.disk_filled(task, commands);
         }
@@ -354,8 +458,11 @@ impl Listener {
             .filter(|change| change.tip.work > self.tip.work);
         if let Some(change) = change {
             self.tip = change.tip.clone();
-            self.mining
-                .retarget(change.tip.clone(), change.data.clone());
+            self.mining.retarget(
+                change.tip.clone(),
+                change.data.clone(),
+                Arc::clone(&change.entries),
+            );
             let (origin, peer) = origin_words(&task.origin);
             commands.push(Command::Publish(News::Tip {
                 index: change.tip.index,
@@ -378,6 +485,13 @@ impl Listener {
         );
         self.network
             .validated(task, validated, change, now, commands);
+    }
+
+    /// What was held is not any more.
+    fn release(&mut self, task: &ValidateTask) {
+        if let Some(block) = task.blocks.first() {
+            self.held.remove(block.hash());
+        }
     }
 
     fn disk_filled(&mut self, task: &ValidateTask, commands: &mut Vec<Command>) {
@@ -415,9 +529,13 @@ impl Listener {
     }
 
     fn gone(&mut self, task: &Task, refused: bool) {
+        if let Task::Validate(task) = task {
+            self.release(task);
+        }
         match task {
             Task::Mine(task) => self.mining.gone(task),
             Task::Space => self.looking_at_disk = false,
+            Task::Gather => self.gathering = false,
             Task::Validate(task) if refused && task.origin == Origin::Mined => {
                 self.unstored = task.blocks.first().cloned();
             }
@@ -463,7 +581,8 @@ fn sync_target(origin: &Origin) -> Option<u64> {
 fn verdict_news(verdict: &Verdict, origin: &Origin) -> Option<News> {
     let (origin, _) = origin_words(origin);
     match verdict {
-        Verdict::Best(_) | Verdict::Known(_) => None,
+        // Of an early one is told when it is held.
+        Verdict::Best(_) | Verdict::Known(_) | Verdict::Early { .. } => None,
         Verdict::Side(hash) => Some(News::Side {
             hash: *hash,
             origin,

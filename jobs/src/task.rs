@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jbc_chain::{Block, Hash, Target, TemplateParts, Unchecked, UnixMicros, Work};
+use jbc_chain::{
+    Bits, Block, Entries, Hash, Target, TemplateParts, Unchecked, UnixMicros, Work, leaf_hash,
+};
 use jbc_scheduler::{ConflictPolicy, JobSpec, Lane, Retry, Trigger};
 
 use crate::peer_url::PeerUrl;
@@ -18,6 +20,12 @@ pub enum Task {
     Mine(MineTask),
     /// Check blocks and accept the good ones.
     Validate(ValidateTask),
+    /// Take an entry into the pool.
+    Admit(AdmitTask),
+    /// Gather what the next block is to carry.
+    Gather,
+    /// Push entries to peers.
+    Gossip(GossipTask),
     /// Push a block to peers.
     Broadcast(BroadcastTask),
     /// Fetch the next blocks of a peer's chain.
@@ -90,6 +98,24 @@ pub enum Origin {
     },
 }
 
+/// An entry that somebody posted.
+#[derive(Clone, Debug)]
+pub struct AdmitTask {
+    /// The entry.
+    pub entry: Arc<[u8]>,
+    /// The peer that pushed it, if one did.
+    pub peer: Option<PeerUrl>,
+}
+
+/// Entries to push.
+#[derive(Clone, Debug)]
+pub struct GossipTask {
+    /// The entry; none for those that have been waiting for long.
+    pub leaf: Option<Hash>,
+    /// To whom.
+    pub peers: Vec<PeerUrl>,
+}
+
 /// A block to push.
 #[derive(Clone, Debug)]
 pub struct BroadcastTask {
@@ -136,6 +162,22 @@ pub enum Outcome {
     Mined(Mined),
     /// Of a validation.
     Validated(Validated),
+    /// Of an admission.
+    Admitted(Admitted),
+    /// Of gathering: what the block after this tip can carry.
+    Gathered {
+        /// The tip.
+        tip: Hash,
+        /// The entries, oldest first.
+        entries: Entries,
+    },
+    /// Of pushing entries: how many went to how many peers.
+    Gossiped {
+        /// Entries.
+        entries: usize,
+        /// Peers that took them all.
+        peers: usize,
+    },
     /// Of a validation that met a disk which failed: nobody knows what is written, the node has to stop.
     Broken {
         /// The store's words.
@@ -195,6 +237,44 @@ impl Validated {
     }
 }
 
+/// What came of an admission.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// The entry's name.
+    pub leaf: Hash,
+    /// What became of it.
+    pub admission: Admission,
+}
+
+/// What became of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is in the pool, and on the disk.
+    Taken,
+    /// It came before.
+    Known(EntryState),
+    /// The pool is full.
+    PoolFull,
+    /// The disk is full.
+    DiskFull,
+}
+
+/// Where an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryState {
+    /// In the pool.
+    Pending,
+    /// On the best chain; of several blocks that have it the first.
+    Confirmed {
+        /// The block's height.
+        index: u64,
+        /// The block.
+        hash: Hash,
+        /// Blocks on it, itself counted: 1 in the tip.
+        confirmations: u64,
+    },
+}
+
 /// What was made of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -210,6 +290,13 @@ pub enum Verdict {
         hash: Hash,
         /// The parent that is missing.
         parent: Hash,
+    },
+    /// Ahead of this node's clock, in a network that holds such blocks until their time.
+    Early {
+        /// The block.
+        hash: Hash,
+        /// When it may be offered again.
+        until: UnixMicros,
     },
     /// Refused by a rule.
     Refused {
@@ -233,6 +320,8 @@ pub struct TipChange {
     pub block: Block<Unchecked>,
     /// What the next block mined here will say.
     pub data: String,
+    /// What it will carry, in a network whose blocks carry something.
+    pub entries: Entries,
     /// Blocks taken off the best chain; 0 when it just grew.
     pub depth: u64,
     /// The tip before.
@@ -250,6 +339,10 @@ pub struct Tip {
     pub work: Work,
     /// The earliest time the next block may state.
     pub earliest: UnixMicros,
+    /// What the next block's hash must not exceed.
+    pub target: Target,
+    /// The same as a `v2` block has to state it; none in `classic`.
+    pub bits: Option<Bits>,
 }
 
 /// How one push went.
@@ -349,6 +442,11 @@ pub fn is_mining_id(id: &str) -> bool {
             .is_some_and(|lane| lane.parse::<usize>().is_ok())
 }
 
+/// The id of an entry's admission.
+pub fn admit_id(leaf: &Hash) -> String {
+    format!("admit:{}", hex::encode(&leaf.as_bytes()[..8]))
+}
+
 /// The id of a block's validation, after its content: a claimed hash could block an honest block's job.
 pub fn validate_id(block: &Block<Unchecked>) -> String {
     format!("validate:{}", hex::encode(&block.content_digest()[..8]))
@@ -364,6 +462,12 @@ impl Task {
                 (_, Some(block)) => validate_id(block),
                 (_, None) => "validate:nothing".to_owned(),
             },
+            Self::Admit(task) => admit_id(&leaf_hash(&task.entry)),
+            Self::Gather => "gather".to_owned(),
+            Self::Gossip(GossipTask {
+                leaf: Some(leaf), ..
+            }) => format!("gossip:{}", leaf.short()),
+            Self::Gossip(_) => "gossip".to_owned(),
             Self::Broadcast(task) => format!("broadcast:{}", task.block.hash().short()),
             Self::Sync(task) => format!("sync:{}", task.peer),
             Self::Poll(_) => "poll".to_owned(),
@@ -380,6 +484,9 @@ impl Task {
         match self {
             Self::Mine(_) => "mine",
             Self::Validate(_) => "validate",
+            Self::Admit(_) => "admit",
+            Self::Gather => "gather",
+            Self::Gossip(_) => "gossip",
             Self::Broadcast(_) => "broadcast",
             Self::Sync(_) => "sync",
             Self::Poll(_) => "poll",
@@ -398,9 +505,12 @@ impl Task {
                 (Lane::Prompt, 5)
             }
             Self::Validate(_) => (Lane::Prompt, 10),
+            Self::Admit(_) => (Lane::Prompt, 3),
+            Self::Gather => (Lane::Prompt, 1),
             Self::Space => (Lane::Prompt, 0),
             Self::Broadcast(_) => (Lane::Io, 10),
             Self::Sync(_) => (Lane::Io, 5),
+            Self::Gossip(_) => (Lane::Io, 3),
             Self::Poll(_) | Self::Announce(_) | Self::Upload(_) => (Lane::Io, 0),
             Self::Files | Self::Audit | Self::Mine(_) => (Lane::Bulk, 0),
         }

@@ -12,8 +12,8 @@ use crate::peer_url::PeerUrl;
 use crate::poll::POLL_INTERVAL_MS;
 use crate::ports::{PeerError, PeerStatus};
 use crate::task::{
-    AnnounceTask, BroadcastTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask, Task, Tip,
-    TipChange, UploadTask, Uploaded, ValidateTask, Validated, Verdict,
+    AnnounceTask, BroadcastTask, GossipTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask,
+    Task, Tip, TipChange, UploadTask, Uploaded, ValidateTask, Validated, Verdict,
 };
 use crate::upload::UPLOAD_BLOCKS;
 
@@ -107,6 +107,7 @@ impl Network {
                         commands.extend(self.lacks_ours(answer, tip).then(|| upload(&answer.peer)));
                     }
                     self.sync_with_the_best(tip, commands);
+                    self.remind(tip, commands);
                 }
             }
             (
@@ -182,6 +183,32 @@ impl Network {
 
     pub(super) fn removed(&mut self, url: &PeerUrl) {
         self.table.remove(url);
+    }
+
+    /// Pushes a new entry to peers but the one it came from.
+    pub(super) fn pass_on(&self, leaf: Hash, from: Option<&PeerUrl>, commands: &mut Vec<Command>) {
+        self.gossip(Some(leaf), from, commands);
+    }
+
+    /// Pushes what still waits again: a peer may have been away when it came.
+    fn remind(&self, tip: &Tip, commands: &mut Vec<Command>) {
+        if tip.bits.is_some() {
+            self.gossip(None, None, commands);
+        }
+    }
+
+    fn gossip(&self, leaf: Option<Hash>, but: Option<&PeerUrl>, commands: &mut Vec<Command>) {
+        let friends = self
+            .table
+            .list()
+            .filter(|peer| peer.kind == PeerKind::Jbc && peer.reachable && Some(&peer.url) != but);
+        let peers: Vec<_> = friends
+            .map(|peer| peer.url.clone())
+            .take(PUSHES_MAX)
+            .collect();
+        if !peers.is_empty() {
+            commands.push(add(Task::Gossip(GossipTask { leaf, peers })));
+        }
     }
 
     /// Whether a peer is behind us and cannot ask us for the rest.
@@ -449,7 +476,7 @@ impl Verdict {
             Self::Best(hash) | Self::Side(hash) | Self::Known(hash) | Self::Orphan { hash, .. } => {
                 Some(*hash)
             }
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::Early { .. } => None,
         }
     }
 }
