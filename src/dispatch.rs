@@ -71,6 +71,9 @@ impl Drop for AtWork<'_> {
     }
 }
 
+/// Somebody who waits for what a job answers.
+type Waiter = oneshot::Sender<Option<Arc<Outcome>>>;
+
 /// The way from events to commands.
 pub struct Dispatch {
     listener: Mutex<Listener>,
@@ -80,7 +83,7 @@ pub struct Dispatch {
     feed: Feed,
     sync_bar: SyncBar,
     /// Who waits for the end of a job, by its id.
-    waiting: Mutex<HashMap<JobId, Vec<oneshot::Sender<Option<Arc<Outcome>>>>>>,
+    waiting: Mutex<HashMap<JobId, Vec<Waiter>>>,
     failure: watch::Sender<Option<String>>,
 }
 

@@ -348,14 +348,14 @@ impl<S: Store> Ledger<S> {
             let block = accepted.iter().find(|(_, block)| *block.hash() == tip.hash);
             let (_, block) = block.expect("a tip moves only to a block of this batch");
             let (block, data) = (block.clone().into_unchecked(), self.store.miner_data());
-            answer.tip = Some(TipChange {
+            answer.tip = Some(Box::new(TipChange {
                 tip,
                 block,
                 data,
                 entries: self.next_entries(),
                 depth: depth.max(earlier),
                 from,
-            });
+            }));
         }
     }
 

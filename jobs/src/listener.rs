@@ -25,7 +25,7 @@ use crate::task::{
     ValidateTask, Validated, Verdict,
 };
 
-pub use mining::{Mining, MiningConfig};
+pub use mining::{Mining, MiningConfig, ROLLS};
 pub use network::Network;
 
 /// Blocks ahead of our clock that are held at once.
@@ -454,7 +454,7 @@ impl Listener {
         // Two validations may end in the other order than they wrote: the tip of less work is the older news.
         let change = validated
             .tip
-            .as_ref()
+            .as_deref()
             .filter(|change| change.tip.work > self.tip.work);
         if let Some(change) = change {
             self.tip = change.tip.clone();

@@ -224,7 +224,7 @@ pub struct Validated {
     /// One verdict a block, in order; orphans that found their parent follow.
     pub verdicts: Vec<Verdict>,
     /// The new tip, if it moved.
-    pub tip: Option<TipChange>,
+    pub tip: Option<Box<TipChange>>,
     /// Whether the disk was full, so that nothing was accepted.
     pub full: bool,
 }

@@ -21,7 +21,7 @@ const RANGE_BOUNDS: (u64, u64) = (1_000, 1 << 32);
 const RANGE_STEP: u64 = 100_000;
 /// Merkle roots that a `v2` template is rolled over: more are hardly faster (measured: 6.2 times one hash at a time with 10,
 /// 6.4 with 100), and make them the work of a tenth of a millisecond.
-const ROLLS: u64 = 100;
+pub const ROLLS: u64 = 100;
 /// Measured ranges of a rolled template are so many nonces, or a multiple of it.
 const ROLLED_STEP: u64 = 10_000;
 /// A template older than this gets a fresh time stamp with the next range, in microseconds.

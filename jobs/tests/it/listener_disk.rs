@@ -68,7 +68,7 @@ fn moved_to(block: &Block<Unchecked>) -> Outcome {
         from: *block.prev_hash().unwrap(),
     };
     Outcome::Validated(Validated {
-        tip: Some(change),
+        tip: Some(Box::new(change)),
         ..verdicts(vec![Verdict::Best(*block.hash())])
     })
 }

@@ -222,7 +222,7 @@ impl Miner {
             from,
         };
         let validated = Validated {
-            tip: Some(change),
+            tip: Some(Box::new(change)),
             ..verdicts(vec![Verdict::Best(*block.hash())])
         };
         self.validated(&posted(block), validated)

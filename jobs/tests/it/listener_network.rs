@@ -193,7 +193,7 @@ fn new_tip(block: &Block<Unchecked>) -> Validated {
         from: *block.prev_hash().unwrap(),
     };
     Validated {
-        tip: Some(change),
+        tip: Some(Box::new(change)),
         ..verdicts(vec![Verdict::Best(*block.hash())])
     }
 }

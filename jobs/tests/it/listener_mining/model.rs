@@ -284,7 +284,7 @@ impl Model {
             Judgement::Panicked => OwnedEnd::Failed,
             _ => OwnedEnd::Done(Arc::new(Outcome::Validated(Validated {
                 verdicts: verdict.into_iter().collect(),
-                tip,
+                tip: tip.map(Box::new),
                 full,
             }))),
         };
