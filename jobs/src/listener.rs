@@ -10,6 +10,7 @@
 
 mod mining;
 mod network;
+mod news;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,12 +22,15 @@ use crate::peer_table::PeerTable;
 use crate::peer_url::PeerUrl;
 use crate::space::SPACE_INTERVAL_MS;
 use crate::task::{
-    Admission, AdmitTask, Admitted, AuditReport, MineTask, Origin, Outcome, Task, Tip,
-    ValidateTask, Validated, Verdict,
+    Admission, AdmitTask, Admitted, MineTask, Origin, Outcome, Task, Tip, ValidateTask, Validated,
+    Verdict,
 };
 
 pub use mining::{Mining, MiningConfig, ROLLS};
 pub use network::Network;
+pub use news::News;
+
+use news::{audit_news, tip_news, verdict_news};
 
 /// Blocks ahead of our clock that are held at once.
 const HELD_MAX: usize = 100;
@@ -106,100 +110,6 @@ pub enum Command {
     Fail {
         /// Why.
         reason: String,
-    },
-}
-
-/// What watchers are told. The numbers are all that a page needs to draw a race.
-#[derive(Clone, Debug, serde::Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum News {
-    /// The tip moved; sent only when the block is durable.
-    Tip {
-        /// Height.
-        index: u64,
-        /// Hash.
-        hash: Hash,
-        /// What its miner wrote.
-        data: String,
-        /// The tip before.
-        from: Hash,
-        /// Blocks taken off the best chain; 0 when it just grew.
-        depth: u64,
-        /// `mined`, `posted` or `synced`.
-        origin: &'static str,
-        /// The peer it came from, where that is known.
-        peer: Option<PeerUrl>,
-        /// While a longer chain is being fetched: the height that its peer claims.
-        sync_target: Option<u64>,
-    },
-    /// A valid block that did not become the tip: somebody was faster.
-    Side {
-        /// Its hash.
-        hash: Hash,
-        /// `mined`, `posted` or `synced`.
-        origin: &'static str,
-    },
-    /// A block was refused.
-    Refused {
-        /// The rule.
-        rule: &'static str,
-        /// The field at fault.
-        field: &'static str,
-        /// Why.
-        reason: String,
-        /// `mined`, `posted` or `synced`.
-        origin: &'static str,
-    },
-    /// A block is ahead of this node's clock and held until its time.
-    Early {
-        /// The block.
-        hash: Hash,
-        /// How long it is held, in milliseconds.
-        wait_ms: u64,
-    },
-    /// An entry was taken into the pool.
-    Entry {
-        /// Its name.
-        leaf: Hash,
-        /// Its length, in bytes.
-        bytes: usize,
-    },
-    /// A block's parent is unknown.
-    Orphan {
-        /// The block.
-        hash: Hash,
-        /// The missing parent.
-        parent: Hash,
-    },
-    /// A mining range was cancelled: what it cost.
-    RangeCancelled {
-        /// The lane.
-        lane: usize,
-        /// Nonces searched for nothing.
-        searched: u64,
-        /// How long, in microseconds.
-        elapsed_us: u64,
-    },
-    /// A peer came into reach, went out of it, or turned out to be of another network.
-    Peer {
-        /// Which.
-        url: PeerUrl,
-        /// `reachable`, `unreachable`, `other network` or `myself`.
-        state: &'static str,
-        /// More, in words.
-        detail: String,
-    },
-    /// The disk is full, or has room again.
-    Disk {
-        /// Whether it is full.
-        full: bool,
-    },
-    /// An audit ended.
-    Audit {
-        /// Blocks hashed again.
-        checked: u64,
-        /// Blocks at fault.
-        faults: usize,
     },
 }
 
@@ -463,17 +373,7 @@ impl Listener {
                 change.data.clone(),
                 Arc::clone(&change.entries),
             );
-            let (origin, peer) = origin_words(&task.origin);
-            commands.push(Command::Publish(News::Tip {
-                index: change.tip.index,
-                hash: change.tip.hash,
-                data: change.block.data().into_owned(),
-                from: change.from,
-                depth: change.depth,
-                origin,
-                peer: peer.cloned(),
-                sync_target: sync_target(&task.origin),
-            }));
+            commands.push(Command::Publish(tip_news(change, &task.origin)));
             self.add_files(commands);
         }
         commands.extend(
@@ -555,59 +455,5 @@ fn add(task: Task) -> Command {
     Command::Add {
         task,
         delay: Duration::ZERO,
-    }
-}
-
-fn origin_words(origin: &Origin) -> (&'static str, Option<&PeerUrl>) {
-    match origin {
-        Origin::Mined => ("mined", None),
-        Origin::Posted { peer, .. } => ("posted", peer.as_ref()),
-        Origin::Synced { peer, .. } => ("synced", Some(peer)),
-    }
-}
-
-/// The height that a sync under way is to reach; none for its last step.
-fn sync_target(origin: &Origin) -> Option<u64> {
-    match origin {
-        Origin::Synced {
-            claim: Some(claim),
-            next: Some(_),
-            ..
-        } => Some(claim.index),
-        _ => None,
-    }
-}
-
-fn verdict_news(verdict: &Verdict, origin: &Origin) -> Option<News> {
-    let (origin, _) = origin_words(origin);
-    match verdict {
-        // Of an early one is told when it is held.
-        Verdict::Best(_) | Verdict::Known(_) | Verdict::Early { .. } => None,
-        Verdict::Side(hash) => Some(News::Side {
-            hash: *hash,
-            origin,
-        }),
-        Verdict::Orphan { hash, parent } => Some(News::Orphan {
-            hash: *hash,
-            parent: *parent,
-        }),
-        Verdict::Refused {
-            rule,
-            field,
-            reason,
-            ..
-        } => Some(News::Refused {
-            rule,
-            field,
-            reason: reason.clone(),
-            origin,
-        }),
-    }
-}
-
-fn audit_news(report: &AuditReport) -> News {
-    News::Audit {
-        checked: report.checked,
-        faults: report.faults.len(),
     }
 }
