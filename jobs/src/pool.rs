@@ -1,6 +1,6 @@
 //! Entries that wait for a block, oldest first. Pure: what must outlive a power cut is the [store](crate::ports::Store)'s.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jbc_chain::{Entries, Hash, UnixMicros, entry_json_bytes, leaf_hash};
@@ -116,15 +116,17 @@ impl Pool {
             .into_iter()
             .filter(|(leaf, _)| !self.contains(leaf))
             .collect();
+        // A dishonest miner may have included one twice.
+        let leaving: BTreeSet<_> = included
+            .iter()
+            .filter_map(|leaf| self.keys.get(leaf).copied())
+            .collect();
         let start = first.saturating_sub(back.len() as u64);
         PoolChange {
             add: (start..)
                 .zip(back.into_iter().map(|(_, entry)| entry.into()))
                 .collect(),
-            remove: included
-                .iter()
-                .filter_map(|leaf| self.keys.get(leaf).copied())
-                .collect(),
+            remove: Vec::from_iter(leaving),
         }
     }
 

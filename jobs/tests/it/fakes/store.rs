@@ -83,6 +83,16 @@ impl MemoryStore {
         self.shelves().calls.clear();
     }
 
+    /// A sound disk with the same on it, as a node finds it at its next start.
+    pub(crate) fn copy(&self) -> Self {
+        let shelves = self.shelves();
+        Self(Mutex::new(Shelves {
+            blocks: shelves.blocks.clone(),
+            pool: shelves.pool.clone(),
+            ..Shelves::default()
+        }))
+    }
+
     /// The stored blocks in first-seen order, as a restart reads them.
     pub(crate) fn stored(&self) -> Vec<Block<Unchecked>> {
         let shelves = self.shelves();
