@@ -23,6 +23,7 @@ mod wait;
 mod bad_blocks;
 mod commands;
 mod databases;
+mod documents;
 mod durability;
 mod entries;
 mod folders;

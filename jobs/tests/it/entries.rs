@@ -3,23 +3,18 @@
 mod listener;
 mod model;
 
-
 use futures_util::FutureExt;
 use jbc_chain::{
-    Bits, Block, Hash, Network, TemplateParts, Timestamp, Unchecked, UnixMicros, V2Parts,
-    V2Rules, leaf_hash,
+    Bits, Block, Hash, Network, TemplateParts, Timestamp, Unchecked, UnixMicros, V2Parts, V2Rules,
+    leaf_hash,
 };
 use jbc_jobs::gossip;
 use jbc_jobs::ledger::Ledger;
 use jbc_jobs::pool::{POOL_BYTES_MAX, POOL_ENTRIES_MAX, Pool, PoolChange};
 use jbc_jobs::ports::Store;
-use jbc_jobs::task::{
-    Admission, EntryState, GossipTask, Origin, Outcome, Validated, Verdict,
-};
+use jbc_jobs::task::{Admission, EntryState, GossipTask, Origin, Outcome, Validated, Verdict};
 
-use crate::fakes::{
-    Disk, MemoryStore, NOW, SECOND, ScriptedPeers, Serving, remote,
-};
+use crate::fakes::{Disk, MemoryStore, NOW, SECOND, ScriptedPeers, Serving, remote};
 
 /// A v2 network where every second hash is valid work, a block each second.
 fn v2_network() -> Network {
