@@ -73,7 +73,9 @@ pub use hash::Hash;
 pub use header::Header;
 pub use merkle::{MerklePath, Step, leaf_hash, merkle_root, node_hash};
 pub use network::Network;
-pub use orphans::{MAX_ORPHANS, MAX_ORPHANS_PER_PEER, ORPHAN_LIFETIME_MICROS, Orphans};
+pub use orphans::{
+    MAX_ORPHAN_BYTES, MAX_ORPHANS, MAX_ORPHANS_PER_PEER, ORPHAN_LIFETIME_MICROS, Orphans,
+};
 pub use rules::{
     MAX_BLOCK_BYTES, MAX_ELAPSED_INTERVALS, MAX_ENTRY_BYTES, MAX_LEAD_INTERVALS, MAX_LEAD_MICROS,
     MAX_V2_BLOCK_BYTES, MEDIAN_SPAN_BLOCKS, Rejected, Rules, V2Rules,

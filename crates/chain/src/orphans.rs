@@ -15,6 +15,10 @@ pub const MAX_ORPHANS_PER_PEER: usize = 10;
 /// How long an orphan is held, in microseconds. Source as [`MAX_ORPHANS`].
 pub const ORPHAN_LIFETIME_MICROS: i64 = 60 * 60 * 1_000_000;
 
+/// The most bytes of orphans held, as JSON: classic ones never are so many, full `v2` blocks would be 100 MiB. Nobody has checked
+/// how hard such a block had to be.
+pub const MAX_ORPHAN_BYTES: usize = 16 << 20;
+
 /// A bounded pool of blocks whose parent is not known yet.
 ///
 /// When it is full the oldest makes room, of the same peer first if that one has its share: whoever
@@ -22,11 +26,13 @@ pub const ORPHAN_LIFETIME_MICROS: i64 = 60 * 60 * 1_000_000;
 #[derive(Clone, Debug, Default)]
 pub struct Orphans {
     held: VecDeque<Orphan>, // oldest first; at most 100, so a walk through it beats an index
+    bytes: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Orphan {
     block: Block<Checked>,
+    bytes: usize,
     peer: String,
     since: UnixMicros,
 }
@@ -45,17 +51,26 @@ impl Orphans {
         let of_peer = |orphan: &Orphan| orphan.peer == peer;
         if self.held.iter().filter(|orphan| of_peer(orphan)).count() >= MAX_ORPHANS_PER_PEER {
             if let Some(oldest) = self.held.iter().position(of_peer) {
-                self.held.remove(oldest);
+                self.drop_at(oldest);
             }
-        } else if self.held.len() >= MAX_ORPHANS {
-            self.held.pop_front();
         }
+        let bytes = block.size_bytes();
+        while self.held.len() >= MAX_ORPHANS || self.bytes + bytes > MAX_ORPHAN_BYTES {
+            self.drop_at(0);
+        }
+        self.bytes += bytes;
         self.held.push_back(Orphan {
             block,
+            bytes,
             peer: peer.to_owned(),
             since: now,
         });
         true
+    }
+
+    fn drop_at(&mut self, position: usize) {
+        let dropped = self.held.remove(position);
+        self.bytes -= dropped.map_or(0, |orphan| orphan.bytes);
     }
 
     /// Takes out the blocks whose parent is `parent`, each with the peer that sent it, in the order
@@ -65,6 +80,7 @@ impl Orphans {
             .into_iter()
             .partition(|orphan| orphan.block.prev_hash() == Some(parent));
         self.held = rest;
+        self.bytes -= children.iter().map(|orphan| orphan.bytes).sum::<usize>();
         children
             .into_iter()
             .map(|orphan| (orphan.block, orphan.peer))
@@ -73,8 +89,9 @@ impl Orphans {
 
     /// Drops the blocks that have waited longer than [`ORPHAN_LIFETIME_MICROS`].
     pub fn expire(&mut self, now: UnixMicros) {
-        self.held
-            .retain(|orphan| now <= orphan.since.plus(ORPHAN_LIFETIME_MICROS));
+        let waits = |orphan: &Orphan| now <= orphan.since.plus(ORPHAN_LIFETIME_MICROS);
+        self.held.retain(waits);
+        self.bytes = self.held.iter().map(|orphan| orphan.bytes).sum();
     }
 
     /// Whether a block of this (computed) hash is held.

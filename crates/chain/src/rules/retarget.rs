@@ -53,14 +53,15 @@ impl V2Rules {
     /// What is wrong with these numbers for a network, if something is: the field and the reason.
     pub(crate) fn fault(&self) -> Option<(&'static str, &'static str)> {
         const INTERVAL_MS: std::ops::RangeInclusive<u64> = 100..=86_400_000;
-        const WINDOW_BLOCKS: std::ops::RangeInclusive<u64> = 2..=10_000;
+        // Above, what the compact form rounds off adds up to more than 2 % (docs/difficulty.md).
+        const WINDOW_BLOCKS: std::ops::RangeInclusive<u64> = 2..=1_000;
         if !INTERVAL_MS.contains(&self.interval_ms) {
             Some((
                 "interval_ms",
                 "must be between 100 (a tenth of a second) and 86400000 (a day)",
             ))
         } else if !WINDOW_BLOCKS.contains(&self.window_blocks) {
-            Some(("window_blocks", "must be between 2 and 10000"))
+            Some(("window_blocks", "must be between 2 and 1000"))
         } else {
             None
         }

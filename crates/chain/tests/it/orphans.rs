@@ -1,7 +1,8 @@
 //! The pool of blocks that wait for their parent.
 
 use jbc_chain::{
-    Block, Checked, MAX_ORPHANS, MAX_ORPHANS_PER_PEER, ORPHAN_LIFETIME_MICROS, Orphans,
+    Bits, Block, Checked, Hash, MAX_ORPHAN_BYTES, MAX_ORPHANS, MAX_ORPHANS_PER_PEER,
+    ORPHAN_LIFETIME_MICROS, Orphans, Rules, TemplateParts, Timestamp, V2Parts, V2Rules,
 };
 
 use crate::fixtures::{NOW, after, branch, free};
@@ -84,4 +85,42 @@ fn an_orphan_is_held_for_an_hour() {
     orphans.expire(NOW.plus(ORPHAN_LIFETIME_MICROS + 1));
     assert_eq!(orphans.len(), 1);
     assert!(orphans.contains(blocks[1].hash()));
+}
+
+/// Of the v2 kind, where a block may be a megabyte and its stated target as easy as the network allows.
+#[test]
+fn large_orphans_make_room_for_each_other_by_their_bytes() {
+    let entries = vec![vec![b'x'; 4_096]; 180];
+    let full = |number: u64| {
+        let bits = Bits::new(0x207f_ffff).unwrap();
+        let parts = TemplateParts {
+            index: 7,
+            prev_hash: Some(Hash::from_bytes([number as u8 + 1; 32])),
+            data: "miner".to_owned(),
+            timestamp: Timestamp::from_instant_in_millis(NOW),
+            v2: Some(V2Parts::fixed("miner", bits, entries.clone())),
+        };
+        let rules = Rules::V2(V2Rules {
+            interval_ms: 1_000,
+            limit: bits,
+            window_blocks: 30,
+        });
+        let mut checked = (0..).filter_map(|nonce| parts.block(nonce).check(&rules).ok());
+        checked.next().unwrap()
+    };
+    let mut orphans = Orphans::new();
+    let blocks: Vec<_> = (0..20).map(full).collect();
+    let each = blocks[0].size_bytes();
+    for (number, block) in blocks.iter().enumerate() {
+        orphans.add(block.clone(), &format!("peer {number}"), NOW);
+    }
+    assert_eq!(orphans.len(), MAX_ORPHAN_BYTES / each);
+    assert!(orphans.contains(blocks[19].hash()) && !orphans.contains(blocks[0].hash()));
+    // What leaves by any door makes room again.
+    orphans.take_children(blocks[19].prev_hash().unwrap());
+    let before = orphans.len();
+    orphans.add(blocks[0].clone(), "again", NOW);
+    assert_eq!(orphans.len(), before + 1);
+    orphans.expire(NOW.plus(ORPHAN_LIFETIME_MICROS + 1));
+    assert!(orphans.is_empty() && orphans.add(blocks[1].clone(), "again", NOW));
 }
