@@ -118,27 +118,43 @@ fn node(blocks: &[Block<Unchecked>]) -> Canned {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_changed_byte_of_the_proof_makes_it_prove_nothing() {
     let desk = Desk::new();
+    let mut follower = Follower::new(network("verify"), NOW);
+    for header in crate::commands::chain::fixtures::headers(&desk.blocks) {
+        follower.take_header(&header).unwrap();
+    }
+    let chain = follower.into_chain().unwrap();
+    let proven = |text: &[u8]| -> anyhow::Result<()> {
+        let proof = Proof::from_json(text)?;
+        proof.check(ENTRY, &network("verify"))?;
+        decide(&proof, chain.clone(), NOW)?;
+        Ok(())
+    };
     let good = desk.proof.to_json().into_bytes();
-    let mut changes = 0;
+    proven(&good).unwrap();
     for position in 0..good.len() {
-        for flip in [0x01, 0x02, 0x04, 0x10, 0x20, 0x80, 0xff] {
-            let mut bad = good.clone();
-            bad[position] ^= flip;
-            desk.write("report.pdf.jbcproof", &bad);
-            let said = desk.by_headers().await;
+        let mut bad = good.clone();
+        for flip in [0x01, 0x02, 0x03, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff] {
+            bad[position] = good[position] ^ flip;
             assert!(
-                said.is_err(),
-                "byte {position} flipped by {flip:#x}: {said:?}"
+                proven(&bad).is_err(),
+                "byte {position} flipped by {flip:#x}"
             );
-            changes += 1;
         }
         let cut = [&good[..position], &good[position + 1..]].concat();
-        desk.write("report.pdf.jbcproof", &cut);
-        assert!(desk.by_headers().await.is_err(), "byte {position} cut out");
+        assert!(proven(&cut).is_err(), "byte {position} cut out");
+        let cut = &good[..position];
+        assert!(proven(cut).is_err(), "cut at byte {position}");
     }
-    assert!(changes > 7 * 1_000);
+    // The whole command says the same.
+    for position in (0..good.len()).step_by(29) {
+        let mut bad = good.clone();
+        bad[position] ^= 1;
+        desk.write("report.pdf.jbcproof", &bad);
+        let said = desk.by_headers().await;
+        assert!(said.is_err(), "byte {position} flipped: {said:?}");
+    }
     desk.write("report.pdf.jbcproof", &good);
-    assert!(desk.by_headers().await.is_ok());
+    assert_eq!(desk.by_headers().await.unwrap(), sentence(&desk));
 }
 
 #[tokio::test(flavor = "multi_thread")]
