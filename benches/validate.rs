@@ -10,6 +10,7 @@ use jbc_chain::{
     Block, Checked, EntryId, Hash, Network, TemplateParts, Timestamp, Unchecked, UnixMicros,
 };
 use jbc_jobs::ledger::Ledger;
+use jbc_jobs::pool::{PoolChange, PoolKey};
 use jbc_jobs::ports::{Store, StoreError};
 use jbc_jobs::task::Origin;
 use sha2::{Digest, Sha256};
@@ -18,7 +19,15 @@ use sha2::{Digest, Sha256};
 struct Untouchable;
 
 impl Store for Untouchable {
-    fn append(&self, _: &[(EntryId, &Block<Checked>)]) -> Result<(), StoreError> {
+    fn pool(&self) -> Result<Vec<(PoolKey, Vec<u8>)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn blocks_with(&self, _: &Hash) -> Result<Vec<EntryId>, StoreError> {
+        unreachable!("a classic block has no entries")
+    }
+
+    fn append(&self, _: &[(EntryId, &Block<Checked>)], _: &PoolChange) -> Result<(), StoreError> {
         panic!("a wrong or repeated block was written")
     }
     fn load(&self, _: EntryId) -> Result<Option<Block<Unchecked>>, StoreError> {

@@ -79,10 +79,10 @@ pub struct CommonFlags {
     /// Folder for chain, data.txt, token and block files [default: chaindata/PORT]
     #[structopt(long, value_name = "DIR", parse(from_os_str))]
     pub data_dir: Option<PathBuf>,
-    /// classic6, classic, or a file made by `jbc genesis`
-    #[structopt(long, value_name = "NAME|FILE", default_value = "classic6")]
+    /// dev, classic6, classic, or a file made by `jbc genesis`
+    #[structopt(long, value_name = "NAME|FILE", default_value = "dev")]
     pub network: String,
-    /// Nonces of a mining range, 100000 in the tutorial [default: measured, a tenth of a second]
+    /// Hashes of a mining range, 100000 in the tutorial [default: measured, a tenth of a second]
     #[structopt(long, value_name = "N")]
     pub rounds: Option<u64>,
     /// What to write into mined blocks; goes into data.txt [default: Mined by node on port PORT]
@@ -290,7 +290,7 @@ pub fn network(name: &str) -> Result<Network, ConfigError> {
         return Ok(network);
     }
     let text = fs::read(name).map_err(|error| {
-        wrong("network", format!("`{name}` is no built-in network (classic6, classic) and no file to be read: {error}"))
+        wrong("network", format!("`{name}` is no built-in network (dev, classic6, classic) and no file to be read: {error}"))
     })?;
     Network::from_json(&text).map_err(|error| wrong("network", format!("{name}: {error}")))
 }
@@ -315,10 +315,7 @@ mod tests {
         assert_eq!(config.serve, Some(("127.0.0.1".parse().unwrap(), 5000)));
         assert_eq!(config.folder, std::path::Path::new("chaindata/5000"));
         assert_eq!(config.peers.len(), TUTORIAL_PORTS.len());
-        assert_eq!(
-            (config.threads, config.network.name.as_str()),
-            (0, "classic6")
-        );
+        assert_eq!((config.threads, config.network.name.as_str()), (0, "dev"));
     }
 
     #[test]

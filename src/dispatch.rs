@@ -4,7 +4,7 @@
 //! whoever finds nobody at work empties it: the listener sees one event after the other, commands are carried out in the
 //! order in which they were decided, nobody waits, and a command's own events cannot deadlock.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::ports::Clock;
 use jbc_jobs::task::{Outcome, Task};
 use jbc_scheduler::{AddError, Event, EventCode, EventMask, JobId, Scheduler, Trigger};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::feed::{Feed, JobNews, sentence};
 use crate::node::SystemClock;
@@ -28,6 +28,9 @@ pub type NodeJobs = Jobs<BlockStore, HttpPeers, SystemClock>;
 
 /// Blocks taken off from which on a reorganisation is worth a warning (RELIABILITY.md, "a warning from 6 blocks on").
 const DEEP_BLOCKS: u64 = 6;
+
+/// Requests that wait for the end of a job at once: as many as there are connections.
+const WAITING_MAX: usize = 256;
 
 /// What waits for the listener: an [`Input`] that owns what it speaks of.
 #[derive(Debug)]
@@ -68,6 +71,9 @@ impl Drop for AtWork<'_> {
     }
 }
 
+/// Somebody who waits for what a job answers.
+type Waiter = oneshot::Sender<Option<Arc<Outcome>>>;
+
 /// The way from events to commands.
 pub struct Dispatch {
     listener: Mutex<Listener>,
@@ -76,6 +82,8 @@ pub struct Dispatch {
     scheduler: OnceLock<Scheduler<NodeJobs>>,
     feed: Feed,
     sync_bar: SyncBar,
+    /// Who waits for the end of a job, by its id.
+    waiting: Mutex<HashMap<JobId, Vec<Waiter>>>,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -89,6 +97,7 @@ impl Dispatch {
             scheduler: OnceLock::new(),
             feed,
             sync_bar: SyncBar::default(),
+            waiting: Mutex::default(),
             failure: watch::Sender::new(None),
         }
     }
@@ -141,6 +150,30 @@ impl Dispatch {
         self.take(Note::PeerRemoved { url });
     }
 
+    /// Will say what the job of this id answers when it has ended: nothing if it failed or left the scheduler without running.
+    /// To be asked before the job is added; `None` when too many wait already.
+    pub fn outcome_of(&self, id: &JobId) -> Option<oneshot::Receiver<Option<Arc<Outcome>>>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for waiters in waiting.values_mut() {
+            waiters.retain(|waiter| !waiter.is_closed()); // they lost their patience
+        }
+        waiting.retain(|_, waiters| !waiters.is_empty());
+        if waiting.values().map(Vec::len).sum::<usize>() >= WAITING_MAX {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        waiting.entry(id.clone()).or_default().push(sender);
+        Some(receiver)
+    }
+
+    fn tell_waiting(&self, event: &Event<NodeJobs>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for waiter in waiting.remove(&event.job_id).into_iter().flatten() {
+            // An error means that it lost its patience.
+            let _ = waiter.send(event.output.clone());
+        }
+    }
+
     /// Turns into `Some(reason)` when the node can not go on.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.failure.subscribe()
@@ -156,6 +189,7 @@ impl Dispatch {
                 elapsed_us: event.elapsed.map(|elapsed| elapsed.as_micros() as u64),
             });
         }
+        self.tell_waiting(event);
         let task = Arc::clone(&event.task);
         let end = match (event.code, &event.output, &event.error) {
             (EventCode::JobExecuted, Some(output), _) => Ended::Done(Arc::clone(output)),

@@ -123,7 +123,13 @@ pub fn sentence(news: &News) -> Option<String> {
             hash.short(),
             parent.short()
         ),
-        News::RangeCancelled { .. } => return None,
+        News::Early { hash, wait_ms } => {
+            format!(
+                "block {} is ahead of our clock: held for {wait_ms} ms",
+                hash.short()
+            )
+        }
+        News::RangeCancelled { .. } | News::Entry { .. } => return None,
         News::Peer { url, state, detail } if detail.is_empty() => format!("peer {url}: {state}"),
         News::Peer { url, state, detail } => format!("peer {url}: {state} ({detail})"),
         News::Disk { full: true } => {

@@ -37,6 +37,9 @@ pub use open::OpenedFolder;
 
 /// Blocks one address may post a second, and at once: far above an honest node's, far below what costs us hashing.
 const POSTS: (f64, f64) = (50.0, 200.0);
+/// Entries one address may post a second, and at once: what a class room's scripts need, far below what fills the pool in an
+/// hour.
+const ENTRIES: (f64, f64) = (5.0, 100.0);
 /// Announcements one address may make a second, and at once: each makes us call somebody.
 const ANNOUNCEMENTS: (f64, f64) = (0.2, 5.0);
 /// Whole chains streamed at once (RELIABILITY.md, "few at once").
@@ -126,6 +129,8 @@ pub struct Node {
     pub started: Instant,
     /// How often one address may post.
     pub post_limit: RateLimit,
+    /// How often one address may post an entry.
+    pub entry_limit: RateLimit,
     /// How often one address may announce.
     pub announce_limit: RateLimit,
     /// Permits to stream a whole chain.
@@ -290,7 +295,7 @@ fn assemble(
     let mining = MiningConfig {
         lanes: config.threads,
         rounds: config.rounds,
-        target: network.rules.easiest_target(),
+        salt: salt(),
     };
     let peers = NetworkState::new(
         PeerTable::new(config.peers.iter().cloned()),
@@ -298,8 +303,9 @@ fn assemble(
         fingerprint.clone(),
     );
     let peers = peers.reached_at(own_url.clone());
-    let (tip, data) = (ledger.snapshot().tip.clone(), ledger.store().miner_data());
-    let listener = Listener::new(tip, data, mining, peers, config.files);
+    let tip = ledger.snapshot().tip.clone();
+    let next = (ledger.store().miner_data(), ledger.next_entries());
+    let listener = Listener::new(tip, next, mining, peers, config.files);
 
     let client = HttpPeers::new(own_url.clone())
         .map_err(|error| failed("the HTTP client")(error.to_string()))?;
@@ -330,11 +336,18 @@ fn assemble(
         own_url,
         started: Instant::now(),
         post_limit: RateLimit::new(POSTS.0, POSTS.1),
+        entry_limit: RateLimit::new(ENTRIES.0, ENTRIES.1),
         announce_limit: RateLimit::new(ANNOUNCEMENTS.0, ANNOUNCEMENTS.1),
         whole_chains: Arc::new(Semaphore::new(WHOLE_CHAINS_AT_ONCE)),
         token,
         stop: watch::Sender::new(false),
     })
+}
+
+/// A number that no other miner is likely to have.
+fn salt() -> u32 {
+    let bytes = *Uuid::new_v4().as_bytes();
+    u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
 /// The first lines of the log: what runs, on what, and where to look.
@@ -405,6 +418,7 @@ async fn serve(listener: TcpListener, node: Arc<Node>) {
                 .map_or(HostPolicy::LoopbackNames, HostPolicy::for_listener),
         },
         shutdown_grace_ms: DOOR_GRACE_MS,
+        max_body_bytes: node.jobs.ledger.network().rules.max_block_bytes() as u64,
         ..Limits::default()
     };
     let mut stopping = node.stopping();

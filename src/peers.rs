@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jbc_chain::{Block, Unchecked};
 use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::ports::{Answer, HeaderClaim, JbcStatus, PeerError, PeerStatus, Peers};
@@ -240,6 +242,21 @@ impl Peers for HttpPeers {
                 }
             }
             read(request, SHORT).await.map(drop)
+        })
+    }
+
+    fn offer<'a>(&'a self, peer: &'a PeerUrl, entry: &'a [u8]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let body = serde_json::json!({ "base64": BASE64.encode(entry) }).to_string();
+            let request = self
+                .client
+                .post(format!("{peer}/entries"))
+                .header(header::CONTENT_TYPE, "application/json");
+            let request = match self.own_url_for(peer) {
+                Some(own) => request.header(PEER_HEADER, own.as_str()),
+                None => request,
+            };
+            read(request.body(body), SHORT).await.map(drop)
         })
     }
 

@@ -1,4 +1,5 @@
-//! The jobs' `Store` port on redb: one table of blocks under their first-seen position, and beside the database the
+//! The jobs' `Store` port on redb: one table of blocks under their first-seen position, one of where each entry stands and one
+//! of the entries that wait, and beside the database the
 //! tutorial's files, `data.txt` and the block files that people watch.
 //!
 //! One process a folder: redb locks its file. What [`BlockStore::append`] has acknowledged survives a power cut.
@@ -8,11 +9,19 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jbc_chain::{Block, Checked, EntryId, Hash, Network, Unchecked};
+use jbc_chain::{Block, Checked, EntryId, Hash, Network, Unchecked, leaf_hash};
+use jbc_jobs::pool::{PoolChange, PoolKey};
 use jbc_jobs::ports::{Store, StoreError};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, DatabaseError, MultimapTableDefinition, ReadableDatabase, ReadableTable,
+    TableDefinition,
+};
 
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+/// In which blocks, by their positions, the entry of each leaf hash stands.
+const LEAVES: MultimapTableDefinition<'_, &[u8; 32], u64> = MultimapTableDefinition::new("leaves");
+/// The entries that wait for a block, in the pool's order.
+const POOL: TableDefinition<'_, PoolKey, &[u8]> = TableDefinition::new("pool");
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
 /// File name of the database.
@@ -160,6 +169,9 @@ fn prepare(
                 .last()?
                 .map_or(1, |(position, _)| position.value() + 1)
         };
+        // Reading asks for tables that are there.
+        transaction.open_multimap_table(LEAVES)?;
+        transaction.open_table(POOL)?;
         let ours = network.fingerprint();
         let stored = {
             let mut meta = transaction.open_table(META)?;
@@ -180,6 +192,20 @@ fn prepare(
         })
     };
     prepared().map_err(Box::new)
+}
+
+fn change_pool(
+    transaction: &redb::WriteTransaction,
+    change: &PoolChange,
+) -> Result<(), redb::Error> {
+    let mut pool = transaction.open_table(POOL)?;
+    for key in &change.remove {
+        pool.remove(key)?;
+    }
+    for (key, entry) in &change.add {
+        pool.insert(key, &entry[..])?;
+    }
+    Ok(())
 }
 
 fn open_error(folder: &Path, error: redb::Error) -> OpenError {
@@ -211,7 +237,11 @@ fn decode(bytes: &[u8]) -> Result<Block<Unchecked>, StoreError> {
 }
 
 impl Store for BlockStore {
-    fn append(&self, blocks: &[(EntryId, &Block<Checked>)]) -> Result<(), StoreError> {
+    fn append(
+        &self,
+        blocks: &[(EntryId, &Block<Checked>)],
+        pool: &PoolChange,
+    ) -> Result<(), StoreError> {
         let next = self.next.load(Ordering::Acquire);
         let in_order = (next..)
             .zip(blocks)
@@ -226,15 +256,44 @@ impl Store for BlockStore {
         }
         let written = self.write(|transaction| {
             let mut table = transaction.open_table(BLOCKS)?;
+            let mut leaves = transaction.open_multimap_table(LEAVES)?;
             for (id, block) in blocks {
                 table.insert(id.as_u64(), block.to_json().as_bytes())?;
+                for entry in block.entries() {
+                    leaves.insert(leaf_hash(entry).as_bytes(), id.as_u64())?;
+                }
             }
-            Ok(())
+            change_pool(transaction, pool)
         });
         written.map_err(failed("writing blocks"))?;
         self.next
             .store(next + blocks.len() as u64, Ordering::Release);
         Ok(())
+    }
+
+    fn pool(&self) -> Result<Vec<(PoolKey, Vec<u8>)>, StoreError> {
+        let read = || -> Result<_, redb::Error> {
+            let table = self.database.begin_read()?.open_table(POOL)?;
+            let entries = table.iter()?.map(|item| {
+                let (key, entry) = item?;
+                Ok((key.value(), entry.value().to_vec()))
+            });
+            entries.collect()
+        };
+        read().map_err(failed("reading the entries that wait"))
+    }
+
+    fn blocks_with(&self, leaf: &Hash) -> Result<Vec<EntryId>, StoreError> {
+        let read = || -> Result<_, redb::Error> {
+            let table = self.database.begin_read()?.open_multimap_table(LEAVES)?;
+            let positions = table.get(leaf.as_bytes())?.map(|item| Ok(item?.value()));
+            positions.collect::<Result<Vec<u64>, redb::Error>>()
+        };
+        let positions = read().map_err(failed("looking for an entry"))?;
+        Ok(positions
+            .into_iter()
+            .filter_map(EntryId::from_u64)
+            .collect())
     }
 
     fn load(&self, id: EntryId) -> Result<Option<Block<Unchecked>>, StoreError> {

@@ -2,6 +2,8 @@
 
 mod answers;
 mod blocks;
+mod chain;
+mod entries;
 mod events;
 mod jobs;
 mod limits;
@@ -38,12 +40,17 @@ type Routes = BoxedFilter<(Response,)>;
 pub fn routes(
     node: Arc<Node>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let max_block_bytes = node.jobs.ledger.network().rules.max_block_bytes() as u64;
     let node: WithNode = warp::any().map(move || Arc::clone(&node)).boxed();
     // Each route looks at its path before its method, so that a wrong method is a 405 only where there is something.
     status::routes(node.clone())
         .or(blocks::routes(node.clone()))
         .unify()
-        .or(blocks::mined(node.clone()))
+        .or(blocks::mined(node.clone(), max_block_bytes))
+        .unify()
+        .or(entries::routes(node.clone()))
+        .unify()
+        .or(chain::routes(node.clone()))
         .unify()
         .or(jobs::reading(node.clone()))
         .unify()

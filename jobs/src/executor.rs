@@ -12,7 +12,8 @@ use crate::ledger::Ledger;
 use crate::ports::{Clock, Peers, Store, StoreError};
 use crate::task::{Outcome, Task};
 use crate::{
-    announce, audit, broadcast, files, mine, poll, recurring, space, sync, upload, validate,
+    admit, announce, audit, broadcast, files, gossip, mine, poll, recurring, space, sync, upload,
+    validate,
 };
 
 /// What jobs work with.
@@ -44,6 +45,13 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
                     reason: error.to_string(),
                 },
             },
+            Task::Admit(task) => match admit::run(task, &self.ledger, self.clock.now()) {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Broken {
+                    reason: error.to_string(),
+                },
+            },
+            Task::Gather => admit::gather(&self.ledger),
             Task::Audit => Outcome::Audited(audit::run(&self.ledger, ctx)),
             Task::Files => {
                 let (tip, written) = files::run(&self.ledger, ctx)
@@ -57,6 +65,7 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
             | Task::Sync(_)
             | Task::Poll(_)
             | Task::Announce(_)
+            | Task::Gossip(_)
             | Task::Upload(_) => {
                 return Err(JobError::from(format!(
                     "`{}` waits for the network: it belongs on the io lane",
@@ -86,7 +95,16 @@ impl<S: Store, P: Peers, C: Clock> Executor for Jobs<S, P, C> {
                 Task::Announce(task) => Outcome::Met(
                     announce::run(task, &self.peers, &self.node_id, &self.fingerprint).await,
                 ),
-                Task::Mine(_) | Task::Validate(_) | Task::Audit | Task::Files | Task::Space => {
+                Task::Gossip(task) => {
+                    gossip::run(task, &self.ledger, &self.peers, self.clock.now()).await
+                }
+                Task::Mine(_)
+                | Task::Validate(_)
+                | Task::Admit(_)
+                | Task::Gather
+                | Task::Audit
+                | Task::Files
+                | Task::Space => {
                     return Err(JobError::from(format!(
                         "`{}` computes: it belongs on a worker",
                         task.kind()

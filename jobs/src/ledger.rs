@@ -1,14 +1,17 @@
 //! The chain and its store behind one door: what is accepted is durable before anybody sees it.
 
+mod entries;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use jbc_chain::{
-    Accepted, Block, Chain, Checked, EntryId, Hash, Network, Orphans, Refusal, Unchecked,
+    Accepted, Block, Chain, Checked, EntryId, Hash, Network, Orphans, Refusal, Rules, Unchecked,
     UnixMicros,
 };
 
+use crate::pool::Pool;
 use crate::ports::{Store, StoreError};
 use crate::task::{Origin, Tip, TipChange, Validated, Verdict};
 
@@ -27,6 +30,8 @@ pub struct Ledger<S> {
     network: Network,
     chain: RwLock<Chain>,
     orphans: Mutex<Orphans>,
+    /// Locked after the chain, where both are.
+    pool: Mutex<Pool>,
     snapshot: RwLock<Arc<Snapshot>>,
     store: S,
     ahead_of_store: AtomicBool,
@@ -97,10 +102,13 @@ impl<S: Store> Ledger<S> {
             deepest: 0,
             orphans: 0,
         }));
+        // How long they have been waiting nobody noted: for ever, so that peers are told again.
+        let pool = Self::stored_pool(&store, UnixMicros(0))?;
         Ok(Self {
             network,
             chain: RwLock::new(chain),
             orphans: Mutex::new(Orphans::new()),
+            pool,
             snapshot,
             store,
             ahead_of_store: AtomicBool::new(false),
@@ -222,14 +230,16 @@ impl<S: Store> Ledger<S> {
         let before = *chain.tip().hash();
         let (accepted, passed) = self.judge_all(&mut chain, batch, origin, now, answer);
         if !accepted.is_empty() {
+            let change = self.pool_change(&chain, &before, &accepted)?;
             let records: Vec<_> = accepted.iter().map(|(id, block)| (*id, block)).collect();
             // `room` was asked before the chain moved, so every error here leaves the disk's state unknown.
             self.store
-                .append(&records)
+                .append(&records, &change)
                 .map_err(|error| StoreError::Failed {
                     action: "writing blocks",
                     reason: error.to_string(),
                 })?;
+            self.pool().apply(&change, now);
         }
         self.ahead_of_store.store(false, Ordering::Relaxed);
         self.publish(&chain, before, &accepted, answer);
@@ -259,12 +269,14 @@ impl<S: Store> Ledger<S> {
                     accepted.push((id, block));
                 }
                 Verdict::Known(_) => {}
-                Verdict::Refused { .. } | Verdict::Orphan { .. } if of_batch => {
+                Verdict::Refused { .. } | Verdict::Orphan { .. } | Verdict::Early { .. }
+                    if of_batch =>
+                {
                     passed = false;
                     queue.retain(|(_, of_batch)| !of_batch);
                 }
                 Verdict::Refused { blame, .. } => *blame = false, // who brought the parent did not send it
-                Verdict::Orphan { .. } => {}
+                Verdict::Orphan { .. } | Verdict::Early { .. } => {}
             }
             answer.verdicts.push(verdict);
         }
@@ -293,7 +305,13 @@ impl<S: Store> Ledger<S> {
                     parent,
                 }
             }
-            Err(Refusal::Rejected(rejected)) => refused(rejected),
+            Err(Refusal::Rejected(rejected)) => match self.network.rules {
+                Rules::V2(rules) if rejected.may_pass_later() => Verdict::Early {
+                    hash: *block.hash(),
+                    until: block.timestamp().instant().plus(-rules.max_lead_micros()),
+                },
+                _ => refused(rejected),
+            },
         }
     }
 
@@ -330,13 +348,14 @@ impl<S: Store> Ledger<S> {
             let block = accepted.iter().find(|(_, block)| *block.hash() == tip.hash);
             let (_, block) = block.expect("a tip moves only to a block of this batch");
             let (block, data) = (block.clone().into_unchecked(), self.store.miner_data());
-            answer.tip = Some(TipChange {
+            answer.tip = Some(Box::new(TipChange {
                 tip,
                 block,
                 data,
+                entries: self.next_entries(),
                 depth: depth.max(earlier),
                 from,
-            });
+            }));
         }
     }
 
@@ -401,6 +420,8 @@ fn tip_of(chain: &Chain) -> Tip {
         hash: *tip.hash(),
         work: tip.work(),
         earliest: chain.earliest_timestamp(UnixMicros(0)).instant(),
+        target: chain.next_target(),
+        bits: chain.next_bits(),
     }
 }
 

@@ -10,20 +10,36 @@
 
 mod mining;
 mod network;
+mod news;
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jbc_chain::{Block, Hash, Unchecked, UnixMicros};
+use jbc_chain::{Block, Entries, Hash, Unchecked, UnixMicros};
 
 use crate::peer_table::PeerTable;
 use crate::peer_url::PeerUrl;
 use crate::space::SPACE_INTERVAL_MS;
 use crate::task::{
-    AuditReport, MineTask, Origin, Outcome, Task, Tip, ValidateTask, Validated, Verdict,
+    Admission, AdmitTask, Admitted, MineTask, Origin, Outcome, Task, Tip, ValidateTask, Validated,
+    Verdict,
 };
 
-pub use mining::{Mining, MiningConfig};
+pub use mining::{Mining, MiningConfig, ROLLS};
 pub use network::Network;
+pub use news::News;
+
+use news::{audit_news, tip_news, verdict_news};
+
+/// Blocks ahead of our clock that are held at once.
+const HELD_MAX: usize = 100;
+/// How long a block ahead of our clock may be held, in microseconds; one further ahead is told off without blame, and comes
+/// again with a sync.
+const HELD_MICROS_MAX: u64 = 600_000_000;
+/// How long after an entry was taken the next block's entries are gathered, in milliseconds: of a flood, all of that time at
+/// once.
+const GATHER_AFTER_MS: u64 = 200;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -97,86 +113,6 @@ pub enum Command {
     },
 }
 
-/// What watchers are told. The numbers are all that a page needs to draw a race.
-#[derive(Clone, Debug, serde::Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum News {
-    /// The tip moved; sent only when the block is durable.
-    Tip {
-        /// Height.
-        index: u64,
-        /// Hash.
-        hash: Hash,
-        /// What its miner wrote.
-        data: String,
-        /// The tip before.
-        from: Hash,
-        /// Blocks taken off the best chain; 0 when it just grew.
-        depth: u64,
-        /// `mined`, `posted` or `synced`.
-        origin: &'static str,
-        /// The peer it came from, where that is known.
-        peer: Option<PeerUrl>,
-        /// While a longer chain is being fetched: the height that its peer claims.
-        sync_target: Option<u64>,
-    },
-    /// A valid block that did not become the tip: somebody was faster.
-    Side {
-        /// Its hash.
-        hash: Hash,
-        /// `mined`, `posted` or `synced`.
-        origin: &'static str,
-    },
-    /// A block was refused.
-    Refused {
-        /// The rule.
-        rule: &'static str,
-        /// The field at fault.
-        field: &'static str,
-        /// Why.
-        reason: String,
-        /// `mined`, `posted` or `synced`.
-        origin: &'static str,
-    },
-    /// A block's parent is unknown.
-    Orphan {
-        /// The block.
-        hash: Hash,
-        /// The missing parent.
-        parent: Hash,
-    },
-    /// A mining range was cancelled: what it cost.
-    RangeCancelled {
-        /// The lane.
-        lane: usize,
-        /// Nonces searched for nothing.
-        searched: u64,
-        /// How long, in microseconds.
-        elapsed_us: u64,
-    },
-    /// A peer came into reach, went out of it, or turned out to be of another network.
-    Peer {
-        /// Which.
-        url: PeerUrl,
-        /// `reachable`, `unreachable`, `other network` or `myself`.
-        state: &'static str,
-        /// More, in words.
-        detail: String,
-    },
-    /// The disk is full, or has room again.
-    Disk {
-        /// Whether it is full.
-        full: bool,
-    },
-    /// An audit ended.
-    Audit {
-        /// Blocks hashed again.
-        checked: u64,
-        /// Blocks at fault.
-        faults: usize,
-    },
-}
-
 /// The listener's memory.
 #[derive(Debug)]
 pub struct Listener {
@@ -187,20 +123,25 @@ pub struct Listener {
     tip: Tip,
     disk_full: bool,
     looking_at_disk: bool,
+    /// Jobs that look at a held block when its time has come: their blocks.
+    held: HashSet<Hash>,
+    /// A job is out that gathers what the next block is to carry.
+    gathering: bool,
     /// A block mined here that found the disk or the scheduler full: tried again, since nobody else has it.
     unstored: Option<Block<Unchecked>>,
 }
 
 impl Listener {
-    /// A listener for a chain at `tip`, where the next block will say `data`.
+    /// A listener for a chain at `tip`, where the next block will say `data` and carry `entries`.
     pub fn new(
         tip: Tip,
-        data: String,
+        (data, entries): (String, Entries),
         mining: MiningConfig,
         network: Network,
         files_wanted: bool,
     ) -> Self {
-        let mining = Mining::new(mining, tip.clone(), data);
+        let mut mining = Mining::new(mining, tip.clone(), data);
+        mining.carry(&entries);
         Self {
             mining,
             network,
@@ -209,6 +150,8 @@ impl Listener {
             tip,
             disk_full: false,
             looking_at_disk: false,
+            held: HashSet::new(),
+            gathering: false,
             unstored: None,
         }
     }
@@ -293,6 +236,22 @@ impl Listener {
             ) => commands.push(Command::Fail {
                 reason: reason.clone(),
             }),
+            (Task::Admit(task), End::Done(Outcome::Admitted(admitted))) => {
+                self.admitted(task, admitted, commands);
+            }
+            (Task::Admit(_), End::Done(Outcome::Broken { reason })) => {
+                commands.push(Command::Fail {
+                    reason: reason.clone(),
+                });
+            }
+            (Task::Gather, end) => {
+                self.gathering = kept;
+                if let End::Done(Outcome::Gathered { tip, entries }) = end
+                    && *tip == self.tip.hash
+                {
+                    self.mining.carry(entries);
+                }
+            }
             (Task::Files, End::Done(Outcome::FilesWritten { tip, .. })) => {
                 self.files_tip = Some(*tip);
                 self.add_files(commands);
@@ -337,6 +296,55 @@ impl Listener {
         }
     }
 
+    /// A new entry goes to peers, and soon into the block that is being mined.
+    fn admitted(&mut self, task: &AdmitTask, admitted: &Admitted, commands: &mut Vec<Command>) {
+        if admitted.admission != Admission::Taken {
+            return;
+        }
+        let (leaf, bytes) = (admitted.leaf, task.entry.len());
+        commands.push(Command::Publish(News::Entry { leaf, bytes }));
+        self.network.pass_on(leaf, task.peer.as_ref(), commands);
+        if self.mining.lanes() > 0 && !self.gathering {
+            self.gathering = true;
+            commands.push(Command::Add {
+                task: Task::Gather,
+                delay: Duration::from_millis(GATHER_AFTER_MS),
+            });
+        }
+    }
+
+    /// Holds a block until its time, if there is room and its time is near. A block that was asked for comes with the next
+    /// sync.
+    fn hold(
+        &mut self,
+        task: &ValidateTask,
+        early: (&Hash, UnixMicros),
+        now: UnixMicros,
+        commands: &mut Vec<Command>,
+    ) {
+        let (hash, until) = early;
+        let wait_micros = until.0.saturating_sub(now.0).max(0).unsigned_abs() + 1_000;
+        let block = task.blocks.iter().find(|block| block.hash() == hash);
+        let (Some(block), false) = (block, matches!(task.origin, Origin::Synced { .. })) else {
+            return;
+        };
+        if wait_micros > HELD_MICROS_MAX || self.held.len() >= HELD_MAX {
+            return;
+        }
+        self.held.insert(*hash);
+        commands.push(Command::Publish(News::Early {
+            hash: *hash,
+            wait_ms: wait_micros / 1_000,
+        }));
+        commands.push(Command::Add {
+            task: Task::Validate(ValidateTask {
+                blocks: vec![block.clone()],
+                origin: task.origin.clone(),
+            }),
+            delay: Duration::from_micros(wait_micros),
+        });
+    }
+
     fn validated(
         &mut self,
         task: &ValidateTask,
@@ -344,29 +352,28 @@ impl Listener {
         now: UnixMicros,
         commands: &mut Vec<Command>,
     ) {
+        self.release(task);
+        for verdict in &validated.verdicts {
+            if let Verdict::Early { hash, until } = verdict {
+                self.hold(task, (hash, *until), now, commands);
+            }
+        }
         if validated.full {
             self.disk_filled(task, commands);
         }
         // Two validations may end in the other order than they wrote: the tip of less work is the older news.
         let change = validated
             .tip
-            .as_ref()
+            .as_deref()
             .filter(|change| change.tip.work > self.tip.work);
         if let Some(change) = change {
             self.tip = change.tip.clone();
-            self.mining
-                .retarget(change.tip.clone(), change.data.clone());
-            let (origin, peer) = origin_words(&task.origin);
-            commands.push(Command::Publish(News::Tip {
-                index: change.tip.index,
-                hash: change.tip.hash,
-                data: change.block.data().into_owned(),
-                from: change.from,
-                depth: change.depth,
-                origin,
-                peer: peer.cloned(),
-                sync_target: sync_target(&task.origin),
-            }));
+            self.mining.retarget(
+                change.tip.clone(),
+                change.data.clone(),
+                Arc::clone(&change.entries),
+            );
+            commands.push(Command::Publish(tip_news(change, &task.origin)));
             self.add_files(commands);
         }
         commands.extend(
@@ -378,6 +385,13 @@ impl Listener {
         );
         self.network
             .validated(task, validated, change, now, commands);
+    }
+
+    /// What was held is not any more.
+    fn release(&mut self, task: &ValidateTask) {
+        if let Some(block) = task.blocks.first() {
+            self.held.remove(block.hash());
+        }
     }
 
     fn disk_filled(&mut self, task: &ValidateTask, commands: &mut Vec<Command>) {
@@ -415,9 +429,13 @@ impl Listener {
     }
 
     fn gone(&mut self, task: &Task, refused: bool) {
+        if let Task::Validate(task) = task {
+            self.release(task);
+        }
         match task {
             Task::Mine(task) => self.mining.gone(task),
             Task::Space => self.looking_at_disk = false,
+            Task::Gather => self.gathering = false,
             Task::Validate(task) if refused && task.origin == Origin::Mined => {
                 self.unstored = task.blocks.first().cloned();
             }
@@ -437,58 +455,5 @@ fn add(task: Task) -> Command {
     Command::Add {
         task,
         delay: Duration::ZERO,
-    }
-}
-
-fn origin_words(origin: &Origin) -> (&'static str, Option<&PeerUrl>) {
-    match origin {
-        Origin::Mined => ("mined", None),
-        Origin::Posted { peer, .. } => ("posted", peer.as_ref()),
-        Origin::Synced { peer, .. } => ("synced", Some(peer)),
-    }
-}
-
-/// The height that a sync under way is to reach; none for its last step.
-fn sync_target(origin: &Origin) -> Option<u64> {
-    match origin {
-        Origin::Synced {
-            claim: Some(claim),
-            next: Some(_),
-            ..
-        } => Some(claim.index),
-        _ => None,
-    }
-}
-
-fn verdict_news(verdict: &Verdict, origin: &Origin) -> Option<News> {
-    let (origin, _) = origin_words(origin);
-    match verdict {
-        Verdict::Best(_) | Verdict::Known(_) => None,
-        Verdict::Side(hash) => Some(News::Side {
-            hash: *hash,
-            origin,
-        }),
-        Verdict::Orphan { hash, parent } => Some(News::Orphan {
-            hash: *hash,
-            parent: *parent,
-        }),
-        Verdict::Refused {
-            rule,
-            field,
-            reason,
-            ..
-        } => Some(News::Refused {
-            rule,
-            field,
-            reason: reason.clone(),
-            origin,
-        }),
-    }
-}
-
-fn audit_news(report: &AuditReport) -> News {
-    News::Audit {
-        checked: report.checked,
-        faults: report.faults.len(),
     }
 }

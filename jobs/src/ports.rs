@@ -7,6 +7,7 @@ use jbc_chain::{Block, Checked, EntryId, Hash, Unchecked, UnixMicros, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::peer_url::PeerUrl;
+use crate::pool::{PoolChange, PoolKey};
 
 /// A boxed future, as the IO ports answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, PeerError>> + Send + 'a>>;
@@ -34,11 +35,28 @@ pub enum StoreError {
 
 /// Durable blocks, in first-seen order.
 pub trait Store: Send + Sync + 'static {
-    /// Appends blocks under their positions. When this returns `Ok`, they survive a power cut.
+    /// Appends blocks under their positions, notes under which of them each entry of theirs stands, and changes the pool, all
+    /// of it or nothing. When this returns `Ok`, it survives a power cut.
     ///
     /// # Errors
     /// [`StoreError::Full`] before anything is written; [`StoreError::Failed`] when the write's fate is unknown.
-    fn append(&self, blocks: &[(EntryId, &Block<Checked>)]) -> Result<(), StoreError>;
+    fn append(
+        &self,
+        blocks: &[(EntryId, &Block<Checked>)],
+        pool: &PoolChange,
+    ) -> Result<(), StoreError>;
+
+    /// The entries that wait for a block, in the order of their keys.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when they cannot be read.
+    fn pool(&self) -> Result<Vec<(PoolKey, Vec<u8>)>, StoreError>;
+
+    /// The positions of the blocks, on whichever branch, that have the entry of this name.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when they cannot be read.
+    fn blocks_with(&self, leaf: &Hash) -> Result<Vec<EntryId>, StoreError>;
 
     /// The stored block at a position.
     ///
@@ -171,6 +189,8 @@ pub trait Peers: Send + Sync + 'static {
     fn whole_chain<'a>(&'a self, peer: &'a PeerUrl) -> Answer<'a, Vec<Block<Unchecked>>>;
     /// `POST /mined`.
     fn push<'a>(&'a self, peer: &'a PeerUrl, block: &'a Block<Unchecked>) -> Answer<'a, ()>;
+    /// `POST /entries`.
+    fn offer<'a>(&'a self, peer: &'a PeerUrl, entry: &'a [u8]) -> Answer<'a, ()>;
     /// `GET /peers`.
     fn peers<'a>(&'a self, peer: &'a PeerUrl) -> Answer<'a, Vec<PeerUrl>>;
     /// `POST /peers` with our own URL. A node that serves nobody does nothing.

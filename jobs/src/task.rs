@@ -1,15 +1,22 @@
 //! What a job is asked, what it answers, and the policy of each kind. Plain data, so that a job can travel.
 
+mod outcome;
+
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jbc_chain::{Block, Hash, Target, TemplateParts, Unchecked, UnixMicros, Work};
+use jbc_chain::{Block, Hash, Target, TemplateParts, Unchecked, leaf_hash};
 use jbc_scheduler::{ConflictPolicy, JobSpec, Lane, Retry, Trigger};
 
 use crate::peer_url::PeerUrl;
-use crate::ports::{PeerError, PeerStatus, TipClaim};
+use crate::ports::TipClaim;
+
+pub use outcome::{
+    Admission, Admitted, AuditReport, EntryState, Met, Mined, Outcome, Polled, Pushed, SyncStep,
+    Tip, TipChange, Uploaded, Validated, Verdict,
+};
 
 /// What a job is asked to do.
 #[derive(Clone, Debug)]
@@ -18,6 +25,12 @@ pub enum Task {
     Mine(MineTask),
     /// Check blocks and accept the good ones.
     Validate(ValidateTask),
+    /// Take an entry into the pool.
+    Admit(AdmitTask),
+    /// Gather what the next block is to carry.
+    Gather,
+    /// Push entries to peers.
+    Gossip(GossipTask),
     /// Push a block to peers.
     Broadcast(BroadcastTask),
     /// Fetch the next blocks of a peer's chain.
@@ -90,6 +103,24 @@ pub enum Origin {
     },
 }
 
+/// An entry that somebody posted.
+#[derive(Clone, Debug)]
+pub struct AdmitTask {
+    /// The entry.
+    pub entry: Arc<[u8]>,
+    /// The peer that pushed it, if one did.
+    pub peer: Option<PeerUrl>,
+}
+
+/// Entries to push.
+#[derive(Clone, Debug)]
+pub struct GossipTask {
+    /// The entry; none for those that have been waiting for long.
+    pub leaf: Option<Hash>,
+    /// To whom.
+    pub peers: Vec<PeerUrl>,
+}
+
 /// A block to push.
 #[derive(Clone, Debug)]
 pub struct BroadcastTask {
@@ -129,209 +160,6 @@ pub struct UploadTask {
     pub peer: PeerUrl,
 }
 
-/// What a job answers.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// Of a mining range.
-    Mined(Mined),
-    /// Of a validation.
-    Validated(Validated),
-    /// Of a validation that met a disk which failed: nobody knows what is written, the node has to stop.
-    Broken {
-        /// The store's words.
-        reason: String,
-    },
-    /// Of a broadcast.
-    Broadcast(Vec<Pushed>),
-    /// Of a sync step.
-    Synced(SyncStep),
-    /// Of a poll.
-    Polled(Vec<Polled>),
-    /// Of an announcement.
-    Met(Met),
-    /// Of an upload.
-    Uploaded(Uploaded),
-    /// Of an audit.
-    Audited(AuditReport),
-    /// Of the block files: the tip they now show.
-    FilesWritten {
-        /// That tip.
-        tip: Hash,
-        /// Files written.
-        written: u64,
-    },
-    /// Of a look at the disk.
-    Room {
-        /// Whether there is room.
-        free: bool,
-    },
-}
-
-/// How a range ended, and how many nonces were really searched.
-#[derive(Clone, Debug)]
-pub struct Mined {
-    /// Nonces tried.
-    pub searched: u64,
-    /// The block, if one was found.
-    pub found: Option<Block<Unchecked>>,
-}
-
-/// What came of a validation.
-#[derive(Clone, Debug)]
-pub struct Validated {
-    /// One verdict a block, in order; orphans that found their parent follow.
-    pub verdicts: Vec<Verdict>,
-    /// The new tip, if it moved.
-    pub tip: Option<TipChange>,
-    /// Whether the disk was full, so that nothing was accepted.
-    pub full: bool,
-}
-
-impl Validated {
-    /// Whether any block was not known before.
-    pub fn brought_news(&self) -> bool {
-        let mut verdicts = self.verdicts.iter();
-        verdicts.any(|verdict| !matches!(verdict, Verdict::Known(_)))
-    }
-}
-
-/// What was made of one block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Accepted and durable, on the best chain.
-    Best(Hash),
-    /// Accepted and durable, on a side branch.
-    Side(Hash),
-    /// Known already.
-    Known(Hash),
-    /// Its parent is unknown; kept for a while.
-    Orphan {
-        /// The block.
-        hash: Hash,
-        /// The parent that is missing.
-        parent: Hash,
-    },
-    /// Refused by a rule.
-    Refused {
-        /// The rule.
-        rule: &'static str,
-        /// The field at fault.
-        field: &'static str,
-        /// Why.
-        reason: String,
-        /// Whether its sender is to blame.
-        blame: bool,
-    },
-}
-
-/// A tip that moved.
-#[derive(Clone, Debug)]
-pub struct TipChange {
-    /// The new tip.
-    pub tip: Tip,
-    /// The block at it.
-    pub block: Block<Unchecked>,
-    /// What the next block mined here will say.
-    pub data: String,
-    /// Blocks taken off the best chain; 0 when it just grew.
-    pub depth: u64,
-    /// The tip before.
-    pub from: Hash,
-}
-
-/// All that a miner and a peer need to know of the tip.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tip {
-    /// Height.
-    pub index: u64,
-    /// Hash.
-    pub hash: Hash,
-    /// Cumulative work.
-    pub work: Work,
-    /// The earliest time the next block may state.
-    pub earliest: UnixMicros,
-}
-
-/// How one push went.
-#[derive(Clone, Debug)]
-pub struct Pushed {
-    /// The peer.
-    pub peer: PeerUrl,
-    /// Why it failed, if it did.
-    pub error: Option<PeerError>,
-}
-
-/// What one sync step brought.
-#[derive(Clone, Debug)]
-pub enum SyncStep {
-    /// Nothing to fetch from it.
-    UpToDate,
-    /// Blocks to validate.
-    Fetched {
-        /// The blocks, lowest first.
-        blocks: Vec<Block<Unchecked>>,
-        /// What the peer claims, for a peer that claims something.
-        claim: Option<TipClaim>,
-        /// Height to go on from after these.
-        next: Option<u64>,
-    },
-    /// It belongs to another network.
-    OtherNetwork {
-        /// Its network in words.
-        theirs: String,
-    },
-    /// It did not answer.
-    Unreachable {
-        /// Why.
-        reason: String,
-    },
-    /// It answered nonsense.
-    Nonsense {
-        /// What.
-        reason: String,
-    },
-}
-
-/// What a poll learned of one peer.
-#[derive(Clone, Debug)]
-pub struct Polled {
-    /// The peer.
-    pub peer: PeerUrl,
-    /// What it said, or why it did not.
-    pub status: Result<PeerStatus, String>,
-}
-
-/// What came of getting to know a peer.
-#[derive(Clone, Debug)]
-pub struct Met {
-    /// The peer.
-    pub peer: PeerUrl,
-    /// What it said, or why it did not.
-    pub status: Result<PeerStatus, String>,
-    /// The peers it knows.
-    pub learned: Vec<PeerUrl>,
-}
-
-/// What came of an upload.
-#[derive(Clone, Debug)]
-pub struct Uploaded {
-    /// Blocks pushed.
-    pub count: u64,
-    /// Why it ended early, if it did.
-    pub error: Option<PeerError>,
-}
-
-/// What an audit saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditReport {
-    /// Blocks hashed again.
-    pub checked: u64,
-    /// Blocks at fault: position in first-seen order and reason; the first hundred.
-    pub faults: Vec<(u64, String)>,
-    /// Whether it was cancelled before the end.
-    pub cancelled: bool,
-}
-
 /// The id of a mining lane's job: `mining`, `mining/1`, …
 pub fn mining_id(lane: usize) -> String {
     if lane == 0 {
@@ -349,6 +177,11 @@ pub fn is_mining_id(id: &str) -> bool {
             .is_some_and(|lane| lane.parse::<usize>().is_ok())
 }
 
+/// The id of an entry's admission.
+pub fn admit_id(leaf: &Hash) -> String {
+    format!("admit:{}", hex::encode(&leaf.as_bytes()[..8]))
+}
+
 /// The id of a block's validation, after its content: a claimed hash could block an honest block's job.
 pub fn validate_id(block: &Block<Unchecked>) -> String {
     format!("validate:{}", hex::encode(&block.content_digest()[..8]))
@@ -364,6 +197,12 @@ impl Task {
                 (_, Some(block)) => validate_id(block),
                 (_, None) => "validate:nothing".to_owned(),
             },
+            Self::Admit(task) => admit_id(&leaf_hash(&task.entry)),
+            Self::Gather => "gather".to_owned(),
+            Self::Gossip(GossipTask {
+                leaf: Some(leaf), ..
+            }) => format!("gossip:{}", leaf.short()),
+            Self::Gossip(_) => "gossip".to_owned(),
             Self::Broadcast(task) => format!("broadcast:{}", task.block.hash().short()),
             Self::Sync(task) => format!("sync:{}", task.peer),
             Self::Poll(_) => "poll".to_owned(),
@@ -380,6 +219,9 @@ impl Task {
         match self {
             Self::Mine(_) => "mine",
             Self::Validate(_) => "validate",
+            Self::Admit(_) => "admit",
+            Self::Gather => "gather",
+            Self::Gossip(_) => "gossip",
             Self::Broadcast(_) => "broadcast",
             Self::Sync(_) => "sync",
             Self::Poll(_) => "poll",
@@ -398,9 +240,12 @@ impl Task {
                 (Lane::Prompt, 5)
             }
             Self::Validate(_) => (Lane::Prompt, 10),
+            Self::Admit(_) => (Lane::Prompt, 3),
+            Self::Gather => (Lane::Prompt, 1),
             Self::Space => (Lane::Prompt, 0),
             Self::Broadcast(_) => (Lane::Io, 10),
             Self::Sync(_) => (Lane::Io, 5),
+            Self::Gossip(_) => (Lane::Io, 3),
             Self::Poll(_) | Self::Announce(_) | Self::Upload(_) => (Lane::Io, 0),
             Self::Files | Self::Audit | Self::Mine(_) => (Lane::Bulk, 0),
         }

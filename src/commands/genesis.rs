@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use jbc_chain::{Network, Target, TemplateParts, Timestamp};
+use anyhow::{Context, anyhow, bail};
+use jbc_chain::{Bits, Network, NetworkError, Target, TemplateParts, Timestamp, V2Rules};
 use jbc_jobs::ports::Clock;
 use jbc_pow::{Search, Template, search};
 use structopt::StructOpt;
@@ -15,33 +16,53 @@ use crate::store::replace_file;
 
 /// Most zeros that are worth waiting for: nine take an hour on a fast core, each further one sixteen times that.
 const ZEROS_MAX: u32 = 10;
+/// Hashes a second that a new `v2` network is made for: a core or so. What is wrong with that is gone after some blocks.
+const HASHES_PER_S: f64 = 4_000_000.0;
+/// How much easier than the first block the blocks may become, where that is easier than `dev`'s limit.
+const LIMIT_FACTOR: f64 = 20.0;
+
+/// The most hashes that a first block may take.
+const HASHES_MAX: f64 = 1e11;
 
 /// Flags of `jbc genesis`.
 #[derive(Clone, Debug, StructOpt)]
 #[structopt(after_help = "EXAMPLES:
-    jbc genesis --zeros 5 --out class.json
-    jbc node --network class.json --mine
+    jbc genesis --interval 10s --tag 'my class'         a network of its own, in my-class.json
+    jbc node --network my-class.json --mine
+    jbc genesis --zeros 5 --tag tutorial                with the tutorial's rules, in tutorial.json
 
 Give the file to everybody who is to join: a network is named by its rules and its first block.")]
 pub struct GenesisFlags {
-    /// The rules of the network
-    #[structopt(long, default_value = "classic", possible_values = &["classic"])]
-    pub rules: String,
-    /// How many zeros, in hex digits, a block's hash must start with
+    /// The rules of the network: v2, whose difficulty follows the interval, or the tutorial's classic [default: classic where
+    /// --zeros or --target is given, else v2]
+    #[structopt(long, possible_values = &["v2", "classic"])]
+    pub rules: Option<String>,
+    /// v2: the time between two blocks, as 10s, 500ms or 2m
+    #[structopt(long, value_name = "TIME", default_value = "5s", parse(try_from_str = duration))]
+    pub interval: Duration,
+    /// v2: hashes that the first blocks take [default: 4 million for each second of the interval]
+    #[structopt(long, value_name = "N")]
+    pub hashes: Option<f64>,
+    /// classic: how many zeros, in hex digits, a block's hash must start with
     #[structopt(long, conflicts_with = "target")]
     pub zeros: Option<u32>,
-    /// The number a block's hash must not exceed, 64 hex digits: finer than zeros, whose steps are 16-fold
+    /// classic: the number a block's hash must not exceed, 64 hex digits: finer than zeros, whose steps are 16-fold
     #[structopt(long, value_name = "HEX")]
     pub target: Option<String>,
-    /// The network's name
-    #[structopt(long, default_value = "classic-custom")]
+    /// The network's name, 1 to 64 characters; in v2 it stands in the first block
+    #[structopt(
+        long = "tag",
+        alias = "name",
+        value_name = "NAME",
+        default_value = "my network"
+    )]
     pub name: String,
-    /// What the first block says
+    /// classic: what the first block says
     #[structopt(long, default_value = "First block.")]
     pub data: String,
-    /// Where to write the network
-    #[structopt(long, parse(from_os_str))]
-    pub out: PathBuf,
+    /// Where to write the network [default: its name as a file name, my-network.json]
+    #[structopt(long, value_name = "FILE", parse(from_os_str))]
+    pub out: Option<PathBuf>,
 }
 
 /// Makes the network.
@@ -49,6 +70,37 @@ pub struct GenesisFlags {
 /// # Errors
 /// A flag that cannot be used, or a file that cannot be written. A file that is there already is left alone.
 pub async fn run(flags: GenesisFlags) -> anyhow::Result<ExitCode> {
+    let out = match &flags.out {
+        Some(out) => out.clone(),
+        None => PathBuf::from(format!("{}.json", file_name(&flags.name))),
+    };
+    if out.exists() {
+        bail!(
+            "--out: {} is there already; a network's file is not made twice",
+            out.display()
+        );
+    }
+    let is_classic = match flags.rules.as_deref() {
+        Some(rules) => rules == "classic",
+        None => flags.zeros.is_some() || flags.target.is_some(),
+    };
+    let network = tokio::task::block_in_place(|| match is_classic {
+        true => classic(&flags),
+        false => v2(&flags),
+    })?;
+    replace_file(&out, network.to_json().as_bytes()).with_context(|| out.display().to_string())?;
+    println!("{}", network.describe());
+    println!(
+        "written to {0}; join it with: jbc node --network {0}",
+        out.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
+    if flags.hashes.is_some() {
+        bail!("--hashes: a classic network's difficulty is --zeros or --target");
+    }
     let target = match (flags.zeros, &flags.target) {
         (Some(zeros), _) if zeros > ZEROS_MAX => {
             bail!("--zeros: {zeros} would take longer than anybody waits; {ZEROS_MAX} at most")
@@ -59,31 +111,116 @@ pub async fn run(flags: GenesisFlags) -> anyhow::Result<ExitCode> {
         (None, Some(target)) => target.parse().context("--target")?,
         (None, None) => bail!("--zeros or --target says how hard the network is"),
     };
-    if flags.out.exists() {
-        bail!(
-            "--out: {} is there already; a network's file is not made twice",
-            flags.out.display()
-        );
-    }
-    let parts = TemplateParts::genesis(
-        flags.data.as_str(),
-        Timestamp::from_instant(SystemClock.now()),
-    );
-    let network = tokio::task::block_in_place(|| mine(&flags.name, target, &parts))?;
-    replace_file(&flags.out, network.to_json().as_bytes())
-        .with_context(|| flags.out.display().to_string())?;
-    println!("{}", network.describe());
-    println!(
-        "written to {}; join it with: jbc node --network {0}",
-        flags.out.display()
-    );
-    Ok(ExitCode::SUCCESS)
+    let timestamp = Timestamp::from_instant(SystemClock.now());
+    let parts = TemplateParts::genesis(flags.data.as_str(), timestamp);
+    let nonce = mine(&parts, target)?;
+    Ok(Network::with_genesis(
+        flags.name.as_str(),
+        target,
+        parts.block(nonce),
+    )?)
 }
 
-fn mine(name: &str, target: Target, parts: &TemplateParts) -> anyhow::Result<Network> {
+fn v2(flags: &GenesisFlags) -> anyhow::Result<Network> {
+    if flags.zeros.is_some() || flags.target.is_some() {
+        bail!(
+            "--zeros, --target: a v2 network's difficulty follows --interval; --hashes says where it begins"
+        );
+    }
+    let interval = flags.interval.as_secs_f64();
+    let hashes = flags
+        .hashes
+        .unwrap_or((HASHES_PER_S * interval).clamp(1.0, HASHES_MAX));
+    if !(1.0..=HASHES_MAX).contains(&hashes) {
+        bail!(
+            "--hashes: must be between 1 and {HASHES_MAX:.0e}, which takes an hour on a fast core"
+        );
+    }
+    let (dev, bits) = (
+        Network::dev_rules(),
+        Bits::from_target(&Target::from_expected_hashes(hashes)),
+    );
+    let easier = Target::from_expected_hashes(hashes / LIMIT_FACTOR);
+    let rules = V2Rules {
+        interval_ms: flags.interval.as_millis().try_into().unwrap_or(u64::MAX),
+        limit: dev.limit.max(Bits::from_target(&easier)),
+        ..dev
+    };
+    let timestamp = Timestamp::from_instant_in_millis(SystemClock.now());
+    let parts = Network::v2_genesis(&flags.name, &rules, bits, timestamp);
+    // What is wrong with the flags is said before anything is searched for.
+    if let Err(error) = Network::with_v2_genesis(parts.block(0))
+        && !matches!(error, NetworkError::Genesis { .. })
+    {
+        return Err(match error {
+            NetworkError::Name => {
+                anyhow!("--tag: must be 1 to 64 characters without control characters")
+            }
+            error => anyhow!("--interval: {error}"),
+        });
+    }
+    let nonce = mine(&parts, bits.target())?;
+    Ok(Network::with_v2_genesis(parts.block(nonce))?)
+}
+
+fn mine(parts: &TemplateParts, target: Target) -> anyhow::Result<u64> {
     let template = Template::new(parts.prefix().as_bytes(), target.to_be_bytes());
     match search(&template, 0..u64::MAX, &AtomicBool::new(false)) {
-        Search::Found { nonce, .. } => Ok(Network::with_genesis(name, target, parts.block(nonce))?),
+        Search::Found { nonce, .. } => Ok(nonce),
         Search::Exhausted { .. } | Search::Cancelled { .. } => bail!("--target: no nonce meets it"),
+    }
+}
+
+/// A name as a file's: letters and digits, and dashes for the rest.
+fn file_name(name: &str) -> String {
+    let dashed: String = name
+        .chars()
+        .map(|sign| if sign.is_alphanumeric() { sign } else { '-' })
+        .collect();
+    dashed.to_lowercase()
+}
+
+/// `500ms`, `10s`, `2m`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit_at = text
+        .find(|sign: char| sign.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err(format!("`{unit}` is no unit: ms, s, m and h are")),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{number}` is no number"))?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        for (text, millis) in [
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("1.5", 1_500),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "10x", "-1s", "NaN", "1e400h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_s_file_is_called_after_it() {
+        assert_eq!(file_name("My class/2026"), "my-class-2026");
+        assert_eq!(file_name("../../etc"), "------etc");
     }
 }

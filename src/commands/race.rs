@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::board::{Board, Row};
 use self::fleet::Fleet;
-use self::plan::Plan;
+use self::plan::{Kind, Plan};
 use self::standings::Standings;
 use super::stop_signal;
 use super::terminal::{Canvas, Style, print, quiet_if_closed};
@@ -48,6 +48,7 @@ and when all tips are equal, every node's whole chain is fetched, compared and v
     after_help = "EXAMPLES:
     jbc race                                        4 nodes, 20 blocks, about 2 s each
     jbc race --peers 8 --blocks 50 --interval 0.5   short intervals: see forks and reorganisations
+    jbc race --rules classic                        the tutorial's rules: one target for all blocks
     jbc race --keep                                 leave chains and logs for a look afterwards
 
 EXIT CODE: 0 all chains are equal and valid, 1 not so, 130 interrupted"
@@ -62,6 +63,9 @@ pub struct RaceArgs {
     /// Seconds that a block should take on average
     #[structopt(long, value_name = "SECONDS", default_value = "2", parse(try_from_str = interval))]
     pub interval: Duration,
+    /// Rules of the race's network: v2, whose target follows the interval, or the tutorial's classic
+    #[structopt(long, value_name = "RULES", default_value = "v2")]
+    pub rules: Kind,
     /// Mining threads of each node
     #[structopt(long, value_name = "N", default_value = "1", parse(try_from_str = threads))]
     pub threads: usize,
@@ -143,7 +147,7 @@ async fn race(args: &RaceArgs, fleet: &mut Fleet) -> anyhow::Result<()> {
         "measuring the hash rate of {miners} thread{}, then mining a first block\n",
         plural(miners)
     ))?;
-    let plan = plan::make(miners, args.interval).await?;
+    let plan = plan::make(args.rules, miners, args.interval).await?;
     fleet.start(args, &plan).await?;
     print(&format!("{}\n", header(args, &plan)))?;
     let statuses = run_to_goal(args, fleet).await?;

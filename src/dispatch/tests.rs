@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::sync_channel;
 
-use jbc_chain::{Network, Target};
+use jbc_chain::{Entries, Network, Target};
 use jbc_jobs::ledger::Ledger;
 use jbc_jobs::listener::{MiningConfig, Network as Peers};
 use jbc_jobs::peer_table::PeerTable;
@@ -36,11 +36,18 @@ impl Bench {
             lanes: 1,
             // One range for as long as the test takes: between two there is no job for a moment.
             rounds: Some(1 << 40),
-            target: Target::from_expected_hashes(1e60),
+            salt: 0,
         };
-        let tip = ledger.snapshot().tip.clone();
+        let mut tip = ledger.snapshot().tip.clone();
+        tip.target = Target::from_expected_hashes(1e60);
         let peers = Peers::new(PeerTable::new([]), "me".to_owned(), network.fingerprint());
-        let listener = Listener::new(tip, "data".to_owned(), mining, peers, false);
+        let listener = Listener::new(
+            tip,
+            ("data".to_owned(), Entries::default()),
+            mining,
+            peers,
+            false,
+        );
         let jobs = Arc::new(Jobs {
             ledger,
             peers: HttpPeers::new(None).unwrap(),

@@ -65,10 +65,9 @@ pub(super) fn routes(node: WithNode) -> Routes {
         .boxed()
 }
 
-pub(super) fn mined(node: WithNode) -> Routes {
+pub(super) fn mined(node: WithNode, max_block_bytes: u64) -> Routes {
     let peer = warp::header::optional::<String>(PEER_HEADER);
-    let body = warp::body::content_length_limit(jbc_chain::MAX_BLOCK_BYTES as u64)
-        .and(warp::body::bytes());
+    let body = warp::body::content_length_limit(max_block_bytes).and(warp::body::bytes());
     let mined = warp::path!("mined")
         .and(warp::post())
         .and(caller())
@@ -137,6 +136,9 @@ fn headers(page: Page, node: &Node) -> Answer<Response> {
         (page.from..page.from.saturating_add(count)).map_while(|index| chain.find_by_index(index));
     let headers: Vec<_> = entries
         .map(|entry| {
+            if let Some(header) = chain.header(entry.id()) {
+                return json!(header);
+            }
             let parent = entry
                 .parent()
                 .and_then(|parent| chain.entry(parent))

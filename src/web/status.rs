@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jbc_chain::Rules;
 use jbc_jobs::peer_table::PeerKind;
 use serde_json::{Value, json};
 use warp::http::StatusCode;
@@ -19,7 +20,8 @@ This is a jbc node: a proof-of-work chain whose every step is a scheduled job.
   /status            how it is             /jobs           what it does right now
   /blockchain.json   the whole chain       /jobs/history   what it did
   /blocks/0          one block             /events         what happens, as it happens
-  /peers             whom it knows
+  /peers             whom it knows         /network         what it is a node of
+  /forks             branches that lost
 ";
 
 pub(super) fn routes(node: WithNode) -> Routes {
@@ -81,6 +83,11 @@ fn status(node: &Node) -> Value {
             json!({ "known": others().count(), "reachable": reachable }),
         )
     };
+    let interval_ms = match network.rules {
+        Rules::V2(rules) => Some(rules.interval_ms),
+        Rules::Classic { .. } => None,
+    };
+    let (waiting, waiting_bytes) = node.jobs.ledger.pool_size();
     json!({
         "node_id": node.jobs.node_id,
         "version": env!("CARGO_PKG_VERSION"),
@@ -89,7 +96,9 @@ fn status(node: &Node) -> Value {
             "id": node.jobs.fingerprint,
             "name": network.name,
             "description": network.describe(),
-            "target": network.rules.easiest_target(),
+            "rules": if network.rules.is_v2() { "v2" } else { "classic" },
+            "interval_ms": interval_ms,
+            "target": snapshot.tip.target,
             "genesis": network.genesis.hash(),
         },
         "tip": { "index": snapshot.tip.index, "hash": snapshot.tip.hash, "work": snapshot.tip.work },
@@ -100,6 +109,7 @@ fn status(node: &Node) -> Value {
             "reorganisations": snapshot.reorganisations,
             "deepest_reorganisation": snapshot.deepest,
         },
+        "entries": { "waiting": waiting, "waiting_bytes": waiting_bytes },
         "mining": mining,
         "peers": peers,
         "uptime_ms": u64::try_from(node.started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jbc_chain::{Block, Network, Target, TemplateParts, Timestamp, Unchecked, UnixMicros};
+use jbc_chain::{Block, Chain, Network, TemplateParts, Timestamp, Unchecked, UnixMicros, V2Parts};
 use jbc_pow::{Search, Template, search};
 
 const SECOND: i64 = 1_000_000;
@@ -27,7 +27,7 @@ pub(crate) fn yesterday() -> UnixMicros {
 /// A chain that only the test knows, until it posts it.
 #[derive(Clone)]
 pub(crate) struct Branch {
-    target: Target,
+    chain: Chain,
     pub(crate) blocks: Vec<Block<Unchecked>>,
 }
 
@@ -35,7 +35,7 @@ impl Branch {
     /// The network's first block.
     pub(crate) fn new(network: &Network) -> Self {
         Self {
-            target: network.rules.easiest_target(),
+            chain: Chain::new(network),
             blocks: vec![network.genesis.clone().into_unchecked()],
         }
     }
@@ -65,9 +65,27 @@ impl Branch {
         }
     }
 
+    /// The next block of the v2 kind but for its nonce, half a second after the one before it.
+    pub(crate) fn next_v2(&self, data: &str, entries: &[&str]) -> TemplateParts {
+        let (tip, bits) = (self.tip(), self.chain.next_bits().unwrap());
+        let rest = entries
+            .iter()
+            .map(|entry| entry.as_bytes().to_vec())
+            .collect();
+        let time = tip.timestamp().instant().plus(SECOND / 2);
+        TemplateParts {
+            index: tip.index() + 1,
+            prev_hash: Some(*tip.hash()),
+            data: data.to_owned(),
+            timestamp: Timestamp::from_instant_in_millis(time),
+            v2: Some(V2Parts::fixed(data, bits, rest)),
+        }
+    }
+
     /// A block of these parts with enough work.
     pub(crate) fn mine(&self, parts: &TemplateParts) -> Block<Unchecked> {
-        let template = Template::new(parts.prefix().as_bytes(), self.target.to_be_bytes());
+        let target = self.chain.next_target();
+        let template = Template::new(parts.prefix().as_bytes(), target.to_be_bytes());
         match search(&template, 0..u64::MAX, &AtomicBool::new(false)) {
             Search::Found { nonce, .. } => parts.block(nonce),
             other => panic!("no nonce: {other:?}"),
@@ -76,7 +94,20 @@ impl Branch {
 
     /// Mines the next block.
     pub(crate) fn grow(&mut self, data: &str) -> Block<Unchecked> {
-        let block = self.mine(&self.next(data));
+        self.take(&self.next(data))
+    }
+
+    /// Mines the next block of the v2 kind.
+    pub(crate) fn grow_v2(&mut self, data: &str, entries: &[&str]) -> Block<Unchecked> {
+        self.take(&self.next_v2(data, entries))
+    }
+
+    fn take(&mut self, parts: &TemplateParts) -> Block<Unchecked> {
+        let block = self.mine(parts);
+        // Not all that a test mines is valid.
+        if let Ok(checked) = block.clone().check(self.chain.rules()) {
+            let _ = self.chain.accept_trusted(&checked);
+        }
         self.blocks.push(block.clone());
         block
     }

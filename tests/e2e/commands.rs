@@ -12,7 +12,7 @@ use crate::process::JBC;
 use crate::stage::{RACING, Stage, free_port};
 use crate::wait::until_true;
 
-fn jbc(args: &[&str]) -> Output {
+pub(crate) fn jbc(args: &[&str]) -> Output {
     Command::new(JBC).args(args).output().unwrap()
 }
 
@@ -120,7 +120,7 @@ fn jbc_genesis_makes_a_network_once_and_nodes_join_it_by_its_file() {
         &["--zeros", "65"][..],
         &["--zeros", "x"],
         &["--target", "ff"],
-        &[],
+        &["--rules", "classic"],
         &["--zeros", "1", "--target", &target],
     ] {
         let path = stage.path("wrong.json");

@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     command: &'static str,
     pub(crate) port: u16,
     pub(crate) folder: PathBuf,
-    network: PathBuf,
+    network: Option<PathBuf>,
     logs: PathBuf,
     peers: Vec<u16>,
     args: Vec<String>,
@@ -41,7 +41,7 @@ impl Plan {
         network: &Path,
         logs: &Path,
     ) -> Self {
-        let (network, logs) = (network.to_owned(), logs.to_owned());
+        let (network, logs) = (Some(network.to_owned()), logs.to_owned());
         Self {
             command,
             port,
@@ -83,7 +83,15 @@ impl Plan {
     /// On another network: a name or a file.
     pub(crate) fn of(&self, network: impl AsRef<Path>) -> Self {
         Self {
-            network: network.as_ref().to_owned(),
+            network: Some(network.as_ref().to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// Without a word about the network.
+    pub(crate) fn on_the_default_network(&self) -> Self {
+        Self {
+            network: None,
             ..self.clone()
         }
     }
@@ -110,11 +118,10 @@ impl Plan {
             .join(format!("run-{}.log", RUNS.fetch_add(1, Ordering::Relaxed)));
         let mut command = Command::new(JBC);
         command.arg(self.command).args(&self.args);
-        command
-            .arg("--data-dir")
-            .arg(&self.folder)
-            .arg("--network")
-            .arg(&self.network);
+        command.arg("--data-dir").arg(&self.folder);
+        if let Some(network) = &self.network {
+            command.arg("--network").arg(network);
+        }
         if self.command == "node" {
             command.args(["--port", &self.port.to_string()]);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use jbc_chain::{Network, Target, Timestamp};
+use jbc_chain::{Bits, Network, Target, Timestamp, V2Rules};
 use tempfile::TempDir;
 
 use crate::branch::{Branch, yesterday};
@@ -36,7 +36,25 @@ impl Stage {
             "First block of network {}.",
             NETWORKS.fetch_add(1, Ordering::Relaxed)
         );
-        let network = Network::custom("e2e", target, data, since).unwrap();
+        Self::of(folder, Network::custom("e2e", target, data, since).unwrap())
+    }
+
+    /// A new network of the v2 kind whose first blocks take this many hashes, and that expects one each half a second.
+    pub(crate) fn v2(hashes: f64) -> Self {
+        static NETWORKS: AtomicU16 = AtomicU16::new(0);
+        let name = format!("v2 e2e {}", NETWORKS.fetch_add(1, Ordering::Relaxed));
+        let bits = Bits::from_target(&Target::from_expected_hashes(hashes));
+        let rules = V2Rules {
+            interval_ms: 500,
+            limit: bits,
+            window_blocks: 30,
+        };
+        let since = Timestamp::from_instant_in_millis(yesterday());
+        let network = Network::custom_v2(&name, &rules, bits, since).unwrap();
+        Self::of(tempfile::tempdir().unwrap(), network)
+    }
+
+    fn of(folder: TempDir, network: Network) -> Self {
         let file = folder.path().join("network.json");
         fs::write(&file, network.to_json()).unwrap();
         Self {

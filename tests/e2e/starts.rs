@@ -69,7 +69,7 @@ fn an_unknown_network_is_named_with_those_there_are() {
     let (code, log) = stage.node("node").of("nowhere").fail();
     assert_eq!(code, Some(2));
     assert!(
-        log.contains("--network: `nowhere` is no built-in network (classic6, classic)"),
+        log.contains("--network: `nowhere` is no built-in network (dev, classic6, classic)"),
         "{log}"
     );
 

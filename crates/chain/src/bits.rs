@@ -27,15 +27,11 @@ const MANTISSA_BYTES: usize = 3;
 impl Bits {
     /// The compact form of these four bytes; `None` where they are negative, zero, too large, or not canonical.
     pub fn new(compact: u32) -> Option<Self> {
-        let (size, mantissa) = ((compact >> 24) as usize, compact & 0x00ff_ffff);
-        if mantissa & SIGN != 0 || size > 32 {
+        if compact & SIGN != 0 {
             return None;
         }
-        let number = match size.checked_sub(MANTISSA_BYTES) {
-            Some(shift) => U256::from(mantissa) << (8 * shift),
-            None => U256::from(mantissa >> (8 * (MANTISSA_BYTES - size))),
-        };
-        let bits = Self::from_number(number)?;
+        // What is too large loses its first bits here, and then is not spelled so.
+        let bits = Self::from_number(number_of(compact))?;
         (bits.as_u32() == compact).then_some(bits)
     }
 
@@ -68,11 +64,7 @@ impl Bits {
     }
 
     pub(crate) fn number(self) -> U256 {
-        let (size, mantissa) = ((self.as_u32() >> 24) as usize, self.as_u32() & 0x00ff_ffff);
-        match size.checked_sub(MANTISSA_BYTES) {
-            Some(shift) => U256::from(mantissa) << (8 * shift),
-            None => U256::from(mantissa >> (8 * (MANTISSA_BYTES - size))),
-        }
+        number_of(self.as_u32())
     }
 
     /// Rounds down; `None` for zero.
@@ -89,6 +81,15 @@ impl Bits {
         NonZeroU32::new(mantissa)
             .and_then(|mantissa| mantissa.checked_add(size << 24))
             .map(Self)
+    }
+}
+
+/// The number that four bytes spell, without the bits of it that are above the 256th.
+fn number_of(compact: u32) -> U256 {
+    let (size, mantissa) = ((compact >> 24) as usize, compact & 0x00ff_ffff);
+    match size.checked_sub(MANTISSA_BYTES) {
+        Some(shift) => U256::from(mantissa) << (8 * shift),
+        None => U256::from(mantissa >> (8 * (MANTISSA_BYTES - size))),
     }
 }
 

@@ -152,6 +152,15 @@ impl Chain {
         self.leaves
     }
 
+    /// The last blocks of branches beside the best, at most `count`, those that came last first.
+    pub fn side_tips(&self, count: usize) -> Vec<&Entry> {
+        let beside = self.entries.iter().rev();
+        beside
+            .filter(|entry| !entry.has_child && !self.is_on_best_chain(entry))
+            .take(count.min(self.leaves - 1))
+            .collect()
+    }
+
     /// The id that the next new block gets.
     pub fn next_id(&self) -> EntryId {
         EntryId::from_len(self.entries.len())

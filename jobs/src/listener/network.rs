@@ -1,10 +1,13 @@
 //! What follows from what peers say: syncs, pushes, introductions and scores.
 
+mod calls;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use jbc_chain::{Hash, UnixMicros};
 
+use self::calls::{announce, chance, shortened, sync, upload};
 use super::{Command, End, News, add};
 use crate::broadcast::PUSHES_MAX;
 use crate::peer_table::{BAD_BLOCK_SCORE, BAN_SCORE, Ours, PeerKind, PeerTable};
@@ -12,15 +15,13 @@ use crate::peer_url::PeerUrl;
 use crate::poll::POLL_INTERVAL_MS;
 use crate::ports::{PeerError, PeerStatus};
 use crate::task::{
-    AnnounceTask, BroadcastTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask, Task, Tip,
-    TipChange, UploadTask, Uploaded, ValidateTask, Validated, Verdict,
+    BroadcastTask, GossipTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask, Task, Tip,
+    TipChange, Uploaded, ValidateTask, Validated, Verdict,
 };
 use crate::upload::UPLOAD_BLOCKS;
 
 /// Blocks remembered with the peers that have shown them to us.
 const SEEN_BLOCKS_MAX: usize = 256;
-/// A peer's words about its network that are passed on, in characters.
-const WORDS_MAX_CHARS: usize = 200;
 /// Shortest time between two polls that an unknown parent asks for, in microseconds: random parents cost no more.
 const ORPHAN_POLL_MICROS: i64 = 1_000_000;
 
@@ -107,6 +108,7 @@ impl Network {
                         commands.extend(self.lacks_ours(answer, tip).then(|| upload(&answer.peer)));
                     }
                     self.sync_with_the_best(tip, commands);
+                    self.remind(tip, commands);
                 }
             }
             (
@@ -182,6 +184,32 @@ impl Network {
 
     pub(super) fn removed(&mut self, url: &PeerUrl) {
         self.table.remove(url);
+    }
+
+    /// Pushes a new entry to peers but the one it came from.
+    pub(super) fn pass_on(&self, leaf: Hash, from: Option<&PeerUrl>, commands: &mut Vec<Command>) {
+        self.gossip(Some(leaf), from, commands);
+    }
+
+    /// Pushes what still waits again: a peer may have been away when it came.
+    fn remind(&self, tip: &Tip, commands: &mut Vec<Command>) {
+        if tip.bits.is_some() {
+            self.gossip(None, None, commands);
+        }
+    }
+
+    fn gossip(&self, leaf: Option<Hash>, but: Option<&PeerUrl>, commands: &mut Vec<Command>) {
+        let friends = self
+            .table
+            .list()
+            .filter(|peer| peer.kind == PeerKind::Jbc && peer.reachable && Some(&peer.url) != but);
+        let peers: Vec<_> = friends
+            .map(|peer| peer.url.clone())
+            .take(PUSHES_MAX)
+            .collect();
+        if !peers.is_empty() {
+            commands.push(add(Task::Gossip(GossipTask { leaf, peers })));
+        }
     }
 
     /// Whether a peer is behind us and cannot ask us for the rest.
@@ -449,39 +477,7 @@ impl Verdict {
             Self::Best(hash) | Self::Side(hash) | Self::Known(hash) | Self::Orphan { hash, .. } => {
                 Some(*hash)
             }
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::Early { .. } => None,
         }
     }
-}
-
-fn announce(peer: &PeerUrl) -> Command {
-    add(Task::Announce(AnnounceTask { peer: peer.clone() }))
-}
-
-fn upload(peer: &PeerUrl) -> Command {
-    add(Task::Upload(UploadTask { peer: peer.clone() }))
-}
-
-fn sync(peer: &PeerUrl, next: Option<u64>) -> Command {
-    add(Task::Sync(SyncTask {
-        peer: peer.clone(),
-        next,
-    }))
-}
-
-/// A byte that differs from peer to peer and from moment to moment; spreading retries needs no better chance.
-fn chance(peer: &PeerUrl, now: UnixMicros) -> u8 {
-    let seed = peer.as_str().bytes().fold(now.0 as u64, |sum, byte| {
-        sum.rotate_left(5) ^ u64::from(byte)
-    });
-    (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
-}
-
-/// A stranger's words as a log can bear them.
-fn shortened(words: &str) -> String {
-    words
-        .chars()
-        .filter(|sign| !sign.is_control())
-        .take(WORDS_MAX_CHARS)
-        .collect()
 }

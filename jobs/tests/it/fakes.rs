@@ -4,7 +4,7 @@ mod peers;
 mod store;
 
 use jbc_chain::{
-    Block, Chain, Hash, Network, Target, TemplateParts, Timestamp, Unchecked, UnixMicros,
+    Block, Chain, Entries, Hash, Network, Target, TemplateParts, Timestamp, Unchecked, UnixMicros,
 };
 use jbc_jobs::ledger::Ledger;
 use jbc_jobs::listener::Command;
@@ -144,6 +144,11 @@ pub(crate) fn local(port: u16) -> PeerUrl {
 /// The tip of a chain that holds nothing but the free network's first block.
 pub(crate) fn first_tip() -> Tip {
     empty_ledger().snapshot().tip.clone()
+}
+
+/// What the next block says and carries: these words alone.
+pub(crate) fn next(data: &str) -> (String, Entries) {
+    (data.to_owned(), Entries::default())
 }
 
 /// A tip as a peer claims it, `height` blocks of the free network's work high.

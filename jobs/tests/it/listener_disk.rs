@@ -9,17 +9,16 @@ use jbc_jobs::task::{
     AuditReport, Origin, Outcome, Task, Tip, TipChange, ValidateTask, Validated, Verdict,
 };
 
-use crate::fakes::{NOW, added, child, claim, first_tip, genesis, network, verdicts};
+use crate::fakes::{NOW, added, child, claim, first_tip, genesis, network, next, verdicts};
 
 fn listener(lanes: usize) -> Listener {
-    let target = network().rules.easiest_target();
     let config = MiningConfig {
         lanes,
         rounds: None,
-        target,
+        salt: 0,
     };
     let peers = Network::new(PeerTable::new([]), "me".to_owned(), network().fingerprint());
-    let mut listener = Listener::new(first_tip(), "data".to_owned(), config, peers, true);
+    let mut listener = Listener::new(first_tip(), next("data"), config, peers, true);
     listener.on(&Input::Started, NOW);
     listener
 }
@@ -60,14 +59,16 @@ fn moved_to(block: &Block<Unchecked>) -> Outcome {
             hash: claim.hash,
             work: claim.work,
             earliest: block.timestamp().instant(),
+            ..first_tip()
         },
         block: block.clone(),
         data: "data".to_owned(),
+        entries: Default::default(),
         depth: 0,
         from: *block.prev_hash().unwrap(),
     };
     Outcome::Validated(Validated {
-        tip: Some(change),
+        tip: Some(Box::new(change)),
         ..verdicts(vec![Verdict::Best(*block.hash())])
     })
 }

@@ -14,7 +14,7 @@ use jbc_jobs::task::{
 };
 use proptest::prelude::*;
 
-use crate::fakes::{NOW, SECOND, added, child, claim, first_tip, genesis, network, verdicts};
+use crate::fakes::{NOW, SECOND, added, child, claim, first_tip, genesis, network, next, verdicts};
 use model::{Fate, Judgement, Model};
 
 /// Something that the world does to the node.
@@ -161,14 +161,13 @@ impl Miner {
         lanes: usize,
         rounds: Option<u64>,
     ) -> (Self, Vec<MineTask>) {
-        let target = network().rules.easiest_target();
         let config = MiningConfig {
             lanes,
             rounds,
-            target,
+            salt: 0,
         };
         let peers = Network::new(PeerTable::new([]), "me".to_owned(), network().fingerprint());
-        let listener = Listener::new(tip, data.to_owned(), config, peers, false);
+        let listener = Listener::new(tip, next(data), config, peers, false);
         let mut miner = Self { listener, now: NOW };
         let commands = miner.listener.on(&Input::Started, NOW);
         (miner, ranges(&commands))
@@ -211,17 +210,19 @@ impl Miner {
             hash: claim.hash,
             work: claim.work,
             earliest: block.timestamp().instant().plus(1),
+            ..first_tip()
         };
         let from = *genesis().hash();
         let change = TipChange {
             tip,
             block: block.clone(),
             data: "new data".to_owned(),
+            entries: Default::default(),
             depth: 0,
             from,
         };
         let validated = Validated {
-            tip: Some(change),
+            tip: Some(Box::new(change)),
             ..verdicts(vec![Verdict::Best(*block.hash())])
         };
         self.validated(&posted(block), validated)

@@ -19,7 +19,7 @@ use jbc_jobs::task::{
     ValidateTask, Validated, Verdict,
 };
 
-use crate::fakes::{NOW, added, claim, first_tip, network, status, verdicts};
+use crate::fakes::{NOW, added, claim, first_tip, network, next, status, verdicts};
 
 /// A listener that mines nothing, and the time it believes in.
 struct Node {
@@ -32,14 +32,14 @@ impl Node {
         let config = MiningConfig {
             lanes: 0,
             rounds: None,
-            target: network().rules.easiest_target(),
+            salt: 0,
         };
         let network = Network::new(
             PeerTable::new(peers),
             "me".to_owned(),
             network().fingerprint(),
         );
-        let listener = Listener::new(first_tip(), "data".to_owned(), config, network, false);
+        let listener = Listener::new(first_tip(), next("data"), config, network, false);
         Self { listener, now: NOW }
     }
 
@@ -51,9 +51,9 @@ impl Node {
         let config = MiningConfig {
             lanes: 0,
             rounds: None,
-            target: network().rules.easiest_target(),
+            salt: 0,
         };
-        self.listener = Listener::new(first_tip(), "data".to_owned(), config, peers, false);
+        self.listener = Listener::new(first_tip(), next("data"), config, peers, false);
     }
 
     /// A started node in reach of these peers, all of which have introduced themselves and stand where it stands.
@@ -182,16 +182,18 @@ fn new_tip(block: &Block<Unchecked>) -> Validated {
         hash: claim.hash,
         work: claim.work,
         earliest: block.timestamp().instant(),
+        ..first_tip()
     };
     let change = TipChange {
         tip,
         block: block.clone(),
         data: "data".to_owned(),
+        entries: Default::default(),
         depth: 0,
         from: *block.prev_hash().unwrap(),
     };
     Validated {
-        tip: Some(change),
+        tip: Some(Box::new(change)),
         ..verdicts(vec![Verdict::Best(*block.hash())])
     }
 }

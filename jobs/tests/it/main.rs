@@ -8,6 +8,7 @@
 //! - `listener_network`: what follows from posts, polls, syncs and introductions.
 //! - `listener_disk`: what follows from a full disk, a broken one, and from files and audits.
 //! - `ledger`: the one door. `replay`: the same chain after a restart.
+//! - `entries`: the pool beside the chain, and what follows from an entry. `entries/model` throws them at a tree of blocks.
 //! - `calls`: the short calls: `announce`, `poll`, `broadcast`.
 //! - `sync`: one step, and whole downloads, from honest peers and from others.
 //! - `upload`: what a miner that nobody can call back brings its peers.
@@ -15,6 +16,8 @@
 
 #[cfg(test)]
 mod calls;
+#[cfg(test)]
+mod entries;
 #[cfg(test)]
 mod fakes;
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! How hard the blocks of a race should be, and the network that says so.
 
 use std::ops::ControlFlow;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use jbc_chain::{Hash, Network, Target, TemplateParts, Timestamp};
-use jbc_pow::{Search, Template, search};
+use jbc_chain::{Bits, Hash, Network, Rules, Target, TemplateParts, Timestamp, V2Parts, V2Rules};
+use jbc_jobs::listener::ROLLS;
+use jbc_pow::{Search, Template, best_nonces, search};
 
 use crate::commands::terminal::{now, rate, rounded};
 
@@ -30,11 +32,21 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// For the header: `target 00000a3f2b1c…: about 3.1 M hashes a block, measured 1.6 MH/s together`.
+    /// For the header: `v2, a block each 2 s: about 3.1 M hashes at first, measured 1.6 MH/s together`; `classic, target
+    /// 00000a3f2b1c…: about 3.1 M hashes a block, measured 1.6 MH/s together`.
     pub(super) fn describe(&self) -> String {
-        let target = Hash::from_bytes(self.network.rules.easiest_target().to_be_bytes()).short();
         let (hashes, together) = (rounded(self.hashes_per_block), rate(self.hash_rate));
-        format!("target {target}…: about {hashes} hashes a block, measured {together} together")
+        let rules = match self.network.rules {
+            Rules::V2(rules) => format!(
+                "v2, a block each {} s: about {hashes} hashes at first",
+                rules.interval_ms as f64 / 1_000.0
+            ),
+            Rules::Classic { target } => format!(
+                "classic, target {}…: about {hashes} hashes a block",
+                Hash::from_bytes(target.to_be_bytes()).short()
+            ),
+        };
+        format!("{rules}, measured {together} together")
     }
 }
 
@@ -49,18 +61,43 @@ impl Drop for RaiseOnDrop {
 
 /// Measures what `miners` threads hash together, and makes a network on which they need `interval` for a block. Its first
 /// block has to meet the target too, so this takes about an interval.
-pub(super) async fn make(miners: usize, interval: Duration) -> anyhow::Result<Plan> {
+pub(super) async fn make(kind: Kind, miners: usize, interval: Duration) -> anyhow::Result<Plan> {
     let cancel = RaiseOnDrop(Arc::new(AtomicBool::new(false)));
     let flag = Arc::clone(&cancel.0);
     tokio::task::spawn_blocking(move || {
-        let hash_rate = measure(miners, Duration::from_millis(MEASURE_MS), &flag);
-        plan(miners, hash_rate, interval, &flag)
+        let hash_rate = measure(kind, miners, Duration::from_millis(MEASURE_MS), &flag);
+        plan(kind, miners, hash_rate, interval, &flag)
     })
     .await
     .context("the measurement failed")?
 }
 
+/// The network's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As of the network `dev`, but for the interval.
+    V2,
+    /// The tutorial's, with a target in between two numbers of zeros.
+    Classic,
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "v2" => Ok(Self::V2),
+            "classic" => Ok(Self::Classic),
+            _ => Err("must be v2 or classic".to_owned()),
+        }
+    }
+}
+
+/// How much easier than its first block a race's blocks may become, where that is easier than `dev`'s limit.
+const LIMIT_FACTOR: f64 = 16.0;
+
 fn plan(
+    kind: Kind,
     miners: usize,
     hash_rate: f64,
     interval: Duration,
@@ -68,12 +105,38 @@ fn plan(
 ) -> anyhow::Result<Plan> {
     let hashes_per_block = (hash_rate * interval.as_secs_f64()).max(1.0);
     let target = Target::from_expected_hashes(hashes_per_block);
-    let parts = TemplateParts::genesis("First block of a race.", Timestamp::from_instant(now()));
+    let (parts, target) = match kind {
+        Kind::Classic => {
+            let stamp = Timestamp::from_instant(now());
+            (
+                TemplateParts::genesis("First block of a race.", stamp),
+                target,
+            )
+        }
+        Kind::V2 => {
+            let easier = Target::from_expected_hashes(hashes_per_block / LIMIT_FACTOR);
+            let dev = Network::dev_rules();
+            let rules = V2Rules {
+                interval_ms: interval.as_millis() as u64,
+                limit: dev.limit.max(Bits::from_target(&easier)),
+                ..dev
+            };
+            let (bits, stamp) = (
+                Bits::from_target(&target),
+                Timestamp::from_instant_in_millis(now()),
+            );
+            let parts = Network::v2_genesis("race", &rules, bits, stamp);
+            (parts, bits.target())
+        }
+    };
     let template = Template::new(parts.prefix().as_bytes(), target.to_be_bytes());
     let Some(nonce) = first_nonce(&template, miners, cancel) else {
         bail!("the search for a first block was cancelled")
     };
-    let network = Network::with_genesis("race", target, parts.block(nonce))?;
+    let network = match kind {
+        Kind::Classic => Network::with_genesis("race", target, parts.block(nonce))?,
+        Kind::V2 => Network::with_v2_genesis(parts.block(nonce))?,
+    };
     Ok(Plan {
         network,
         hashes_per_block,
@@ -81,26 +144,38 @@ fn plan(
     })
 }
 
-/// Nonces a second that this many threads try together, each on a template as long as a block's.
-fn measure(threads: usize, time: Duration, cancel: &AtomicBool) -> f64 {
+/// Hashes a second that this many threads try together, each on a template as long as a block's.
+fn measure(kind: Kind, threads: usize, time: Duration, cancel: &AtomicBool) -> f64 {
+    let stamp = now();
+    let (timestamp, v2) = match kind {
+        Kind::Classic => (Timestamp::from_instant(stamp), None),
+        Kind::V2 => {
+            let bits = Network::dev_rules().limit;
+            let rolled = V2Parts::rolled("racer 1", bits, Vec::new(), 0, ROLLS);
+            (Timestamp::from_instant_in_millis(stamp), Some(rolled))
+        }
+    };
     let parts = TemplateParts {
         index: 10,
         prev_hash: Some(Hash::from_bytes([0; 32])),
         data: "racer 1".to_owned(),
-        timestamp: Timestamp::from_instant(now()),
-        v2: None,
+        timestamp,
+        v2,
     };
-    let never_met = [0; 32];
-    let template = Template::new(parts.prefix().as_bytes(), never_met);
+    let (never_met, prefixes) = ([0; 32], parts.prefixes());
+    let template = Template::rolled(&prefixes, never_met).expect(
+        "the prefixes of one template differ in their Merkle roots only, which stand early",
+    );
+    let first = best_nonces(prefixes[0].len()).start;
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let one = || {
             let start = Instant::now();
-            let tried = match search(&template, 0..u64::MAX, &stop) {
+            let next = match search(&template, first..u64::MAX, &stop) {
                 Search::Found { nonce, .. } => nonce,
                 Search::Exhausted { next_nonce } | Search::Cancelled { next_nonce } => next_nonce,
             };
-            tried as f64 / start.elapsed().as_secs_f64()
+            (next - first) as f64 * prefixes.len() as f64 / start.elapsed().as_secs_f64()
         };
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
         let start = Instant::now();
@@ -149,8 +224,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_is_a_network_whose_target_follows_rate_and_interval() {
-        let plan = plan(2, 5_000.0, Duration::from_secs(2), &AtomicBool::new(false)).unwrap();
+    fn a_classic_plan_is_a_network_whose_target_follows_rate_and_interval() {
+        let plan = plan_of(Kind::Classic);
         assert_eq!(
             plan.network.rules.easiest_target(),
             Target::from_expected_hashes(10_000.0)
@@ -171,10 +246,43 @@ mod tests {
         assert_eq!(again, plan.network);
     }
 
+    fn plan_of(kind: Kind) -> Plan {
+        plan(
+            kind,
+            2,
+            5_000.0,
+            Duration::from_secs(2),
+            &AtomicBool::new(false),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_v2_plan_begins_at_what_was_measured_and_follows_the_interval() {
+        let plan = plan_of(Kind::V2);
+        let Rules::V2(rules) = plan.network.rules else {
+            panic!("{}", plan.network.describe());
+        };
+        let bits = plan.network.genesis.bits().unwrap();
+        assert_eq!(
+            bits,
+            Bits::from_target(&Target::from_expected_hashes(10_000.0))
+        );
+        assert!(rules.limit > bits && rules.interval_ms == 2_000);
+        let again = Network::from_json(plan.network.to_json().as_bytes()).unwrap();
+        assert_eq!(again, plan.network);
+        assert!(
+            plan.describe()
+                .starts_with("v2, a block each 2 s: about 10.0 k hashes at first,"),
+            "{}",
+            plan.describe()
+        );
+    }
+
     #[test]
     fn a_measurement_and_a_search_end_when_cancelled() {
         let cancelled = AtomicBool::new(true);
-        measure(2, Duration::from_secs(3_600), &cancelled);
+        measure(Kind::V2, 2, Duration::from_secs(3_600), &cancelled);
         assert_eq!(
             first_nonce(&Template::new(b"x", [0; 32]), 2, &cancelled),
             None
@@ -183,6 +291,9 @@ mod tests {
 
     #[test]
     fn measuring_counts_what_was_tried() {
-        assert!(measure(1, Duration::from_millis(30), &AtomicBool::new(false)) > 0.0);
+        for kind in [Kind::Classic, Kind::V2] {
+            let time = Duration::from_millis(30);
+            assert!(measure(kind, 1, time, &AtomicBool::new(false)) > 0.0);
+        }
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn check_not_ahead_v2(
     now: UnixMicros,
 ) -> Result<(), Rejected> {
     let lead_ms = rules.max_lead_ms();
-    if timestamp.instant() <= now.plus(lead_ms as i64 * 1_000) {
+    if timestamp.instant() <= now.plus(rules.max_lead_micros()) {
         return Ok(());
     }
     let reason = format!("must be at most {lead_ms} ms ahead of this node's clock");

@@ -45,6 +45,11 @@ impl V2Rules {
         self.interval_ms.saturating_mul(MAX_LEAD_INTERVALS)
     }
 
+    /// The same in microseconds, as instants are.
+    pub fn max_lead_micros(&self) -> i64 {
+        i64::try_from(self.max_lead_ms()).map_or(i64::MAX, |ms| ms.saturating_mul(1_000))
+    }
+
     /// What is wrong with these numbers for a network, if something is: the field and the reason.
     pub(crate) fn fault(&self) -> Option<(&'static str, &'static str)> {
         const INTERVAL_MS: std::ops::RangeInclusive<u64> = 100..=86_400_000;

@@ -17,6 +17,8 @@ mod networks;
 #[cfg(test)]
 mod orphans;
 #[cfg(test)]
+mod retargeting;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod tutorial;

@@ -36,6 +36,10 @@ pub(crate) trait Site: Send + Sync {
     fn push(&self, _block: &Block<Unchecked>) -> Reply<()> {
         Ok(())
     }
+
+    fn offer(&self, _entry: &[u8]) -> Reply<()> {
+        Ok(())
+    }
 }
 
 /// An honest jbc node: it serves a ledger.
@@ -59,6 +63,13 @@ impl Site for Serving {
 
     fn blocks(&self, from: u64, count: u64) -> Reply<Vec<Block<Unchecked>>> {
         Ok(self.0.blocks(from, count, usize::MAX).unwrap())
+    }
+
+    fn offer(&self, entry: &[u8]) -> Reply<()> {
+        let admitted = self.0.admit_entry(entry, NOW);
+        admitted.map(drop).map_err(|error| PeerError::Nonsense {
+            reason: error.to_string(),
+        })
     }
 
     fn push(&self, block: &Block<Unchecked>) -> Reply<()> {
@@ -149,6 +160,10 @@ impl Peers for ScriptedPeers {
 
     fn peers<'a>(&'a self, peer: &'a PeerUrl) -> Answer<'a, Vec<PeerUrl>> {
         self.call("peers", peer, |site| site.peers())
+    }
+
+    fn offer<'a>(&'a self, peer: &'a PeerUrl, entry: &'a [u8]) -> Answer<'a, ()> {
+        self.call("offer", peer, |site| site.offer(entry))
     }
 
     fn announce<'a>(&'a self, peer: &'a PeerUrl) -> Answer<'a, ()> {

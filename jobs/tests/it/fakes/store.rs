@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jbc_chain::{Block, Checked, EntryId, Hash, Unchecked};
+use jbc_chain::{Block, Checked, EntryId, Hash, Unchecked, leaf_hash};
+use jbc_jobs::pool::{PoolChange, PoolKey};
 use jbc_jobs::ports::{Store, StoreError};
 
 /// What was asked of the store.
@@ -41,6 +42,7 @@ pub(crate) struct MemoryStore(Mutex<Shelves>);
 struct Shelves {
     disk: Disk,
     blocks: BTreeMap<u64, Block<Unchecked>>,
+    pool: BTreeMap<PoolKey, Vec<u8>>,
     files: BTreeMap<u64, Hash>,
     files_tip: Option<Hash>,
     /// So many files can be written yet.
@@ -79,6 +81,16 @@ impl MemoryStore {
 
     pub(crate) fn forget_calls(&self) {
         self.shelves().calls.clear();
+    }
+
+    /// A sound disk with the same on it, as a node finds it at its next start.
+    pub(crate) fn copy(&self) -> Self {
+        let shelves = self.shelves();
+        Self(Mutex::new(Shelves {
+            blocks: shelves.blocks.clone(),
+            pool: shelves.pool.clone(),
+            ..Shelves::default()
+        }))
     }
 
     /// The stored blocks in first-seen order, as a restart reads them.
@@ -148,7 +160,11 @@ fn full() -> StoreError {
 }
 
 impl Store for MemoryStore {
-    fn append(&self, blocks: &[(EntryId, &Block<Checked>)]) -> Result<(), StoreError> {
+    fn append(
+        &self,
+        blocks: &[(EntryId, &Block<Checked>)],
+        pool: &PoolChange,
+    ) -> Result<(), StoreError> {
         let mut shelves = self.shelves();
         shelves.note(Call::Append(blocks.len()));
         match shelves.disk {
@@ -164,7 +180,29 @@ impl Store for MemoryStore {
             let before = shelves.blocks.insert(id.as_u64(), block);
             assert!(before.is_none(), "position {id} was written before");
         }
+        for key in &pool.remove {
+            assert!(shelves.pool.remove(key).is_some(), "{key} does not wait");
+        }
+        for (key, entry) in &pool.add {
+            let before = shelves.pool.insert(*key, entry.to_vec());
+            assert!(before.is_none(), "{key} was taken before");
+        }
         Ok(())
+    }
+
+    fn pool(&self) -> Result<Vec<(PoolKey, Vec<u8>)>, StoreError> {
+        Ok(self.shelves().pool.clone().into_iter().collect())
+    }
+
+    fn blocks_with(&self, leaf: &Hash) -> Result<Vec<EntryId>, StoreError> {
+        let shelves = self.shelves();
+        let having = shelves.blocks.iter().filter(|(_, block)| {
+            let mut entries = block.entries().iter();
+            entries.any(|entry| leaf_hash(entry) == *leaf)
+        });
+        Ok(having
+            .filter_map(|(position, _)| EntryId::from_u64(*position))
+            .collect())
     }
 
     fn load(&self, id: EntryId) -> Result<Option<Block<Unchecked>>, StoreError> {

@@ -14,7 +14,7 @@ use jbc_jobs::task::{
     MineTask, Mined, Origin, Outcome, Task, Tip, TipChange, Validated, Verdict, mining_id,
 };
 
-use crate::fakes::{NOW, child, first_tip, genesis, network, some_hash};
+use crate::fakes::{NOW, child, first_tip, genesis, network, next, some_hash};
 
 /// How a mining run ends.
 #[derive(Clone, Copy, Debug)]
@@ -114,13 +114,13 @@ impl Model {
         let config = MiningConfig {
             lanes,
             rounds,
-            target: network().rules.easiest_target(),
+            salt: 0,
         };
         let table = PeerTable::new([]);
         let peers = Network::new(table, "me".to_owned(), network().fingerprint());
         let mut tip = first_tip();
         tip.earliest = NOW.plus(-clock_lead);
-        let listener = Listener::new(tip.clone(), "data".to_owned(), config, peers, true);
+        let listener = Listener::new(tip.clone(), next("data"), config, peers, true);
         let mut model = Self {
             lanes,
             listener,
@@ -284,7 +284,7 @@ impl Model {
             Judgement::Panicked => OwnedEnd::Failed,
             _ => OwnedEnd::Done(Arc::new(Outcome::Validated(Validated {
                 verdicts: verdict.into_iter().collect(),
-                tip,
+                tip: tip.map(Box::new),
                 full,
             }))),
         };
@@ -315,12 +315,14 @@ impl Model {
             hash: claim.hash,
             work: claim.work,
             earliest: self.tip.earliest.plus(1),
+            ..first_tip()
         };
         self.tip = tip.clone();
         TipChange {
             tip,
             block: block.clone(),
             data: format!("data {}", self.tips),
+            entries: Default::default(),
             depth: 0,
             from,
         }
