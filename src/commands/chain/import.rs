@@ -215,6 +215,9 @@ fn admit(
     for verdict in admitted.verdicts {
         match verdict {
             Verdict::Best(_) | Verdict::Side(_) | Verdict::Known(_) => {}
+            Verdict::Early { .. } => {
+                return refused("it is ahead of this machine's clock".to_owned());
+            }
             Verdict::Orphan { parent, .. } => {
                 return refused(format!(
                     "refused by rule `parent`: field `prev_hash`: {parent} is no block before it"
