@@ -68,7 +68,7 @@ impl Branch {
     /// The next block of the v2 kind but for its nonce, half a second after the one before it.
     pub(crate) fn next_v2(&self, data: &str, entries: &[&str]) -> TemplateParts {
         let (tip, bits) = (self.tip(), self.chain.next_bits().unwrap());
-        let rest = entries
+        let rest: Vec<_> = entries
             .iter()
             .map(|entry| entry.as_bytes().to_vec())
             .collect();

@@ -1,10 +1,12 @@
 //! The next block but for its nonce.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::bits::Bits;
-use crate::block::{Block, Unchecked, prefix};
+use crate::block::{Block, Entries, Unchecked, prefix};
 use crate::chain::Entry;
 use crate::hash::Hash;
 use crate::header::{self, Header};
@@ -37,16 +39,23 @@ pub struct V2Parts {
     bits: Bits,
     /// The number of the first roll; `None` where the first entry is the words alone, and there is one roll.
     extra: Option<u64>,
-    /// All entries but the first.
-    rest: Vec<Vec<u8>>,
+    /// All entries but the first. Shared, as are the roots, since a template of another time is made many times a second.
+    rest: Entries,
     /// The Merkle root of each roll, at least one.
-    roots: Vec<Hash>,
+    roots: Arc<[Hash]>,
 }
 
 impl V2Parts {
     /// Rolls `rolls` roots, at least one, over the words and the number counted up from `extra`, with the entries in `rest`
     /// behind them.
-    pub fn rolled(data: &str, bits: Bits, rest: Vec<Vec<u8>>, extra: u64, rolls: u64) -> Self {
+    pub fn rolled(
+        data: &str,
+        bits: Bits,
+        rest: impl Into<Entries>,
+        extra: u64,
+        rolls: u64,
+    ) -> Self {
+        let rest = rest.into();
         let entries = std::iter::once(&[][..]).chain(rest.iter().map(Vec::as_slice));
         let path = MerklePath::new(&entries.collect::<Vec<_>>(), 0).expect("the first is there");
         let root = |roll| {
@@ -64,13 +73,14 @@ impl V2Parts {
     }
 
     /// One root over `first` and the entries in `rest`, nothing counted up.
-    pub fn fixed(first: &str, bits: Bits, rest: Vec<Vec<u8>>) -> Self {
+    pub fn fixed(first: &str, bits: Bits, rest: impl Into<Entries>) -> Self {
+        let rest = rest.into();
         let entries = std::iter::once(first.as_bytes()).chain(rest.iter().map(Vec::as_slice));
         let root = merkle_root(&entries.collect::<Vec<_>>());
         Self {
             bits,
             extra: None,
-            roots: vec![root],
+            roots: [root].into(),
             rest,
         }
     }
@@ -95,6 +105,15 @@ pub(crate) fn without_extra(first: &[u8]) -> &[u8] {
 }
 
 impl TemplateParts {
+    /// The same with another timestamp, on which no Merkle root depends.
+    #[must_use]
+    pub fn at(&self, timestamp: Timestamp) -> Self {
+        Self {
+            timestamp,
+            ..self.clone()
+        }
+    }
+
     /// The classic block after `parent`. A timestamp that the rules allow comes from
     /// [`Chain::earliest_timestamp`](crate::Chain::earliest_timestamp).
     pub fn next(parent: &Entry, data: impl Into<String>, timestamp: Timestamp) -> Self {

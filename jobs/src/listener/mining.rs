@@ -237,26 +237,33 @@ impl Mining {
     }
 
     fn template(&mut self, now: UnixMicros) -> Arc<MineTemplate> {
-        if let Some((template, since)) = &self.template
+        let stamp = self.stamp(now);
+        if let Some((template, since)) = &mut self.template
             && now.0.saturating_sub(since.0) < TEMPLATE_AGE_MICROS
             && now >= *since
             && self.cursor < self.best.end
         {
+            // A v2 block's time decides how hard the next is, so each range has its own: those of the start of a search would
+            // make blocks look quick, and all that follow too hard (docs/difficulty.md).
+            if template.parts.v2.is_some() && template.parts.timestamp != stamp {
+                *template = Arc::new(MineTemplate {
+                    parts: template.parts.at(stamp),
+                    target: template.target,
+                });
+            }
             return Arc::clone(template);
         }
-        let rolled =
-            |bits| V2Parts::rolled(&self.data, bits, self.entries.to_vec(), self.extra, ROLLS);
-        let (stamp, v2) = (now.max(self.tip.earliest), self.tip.bits.map(rolled));
+        let rolled = |bits| {
+            let entries = Arc::clone(&self.entries);
+            V2Parts::rolled(&self.data, bits, entries, self.extra, ROLLS)
+        };
         let template = Arc::new(MineTemplate {
             parts: TemplateParts {
                 index: self.tip.index + 1,
                 prev_hash: Some(self.tip.hash),
                 data: self.data.clone(),
-                timestamp: match v2 {
-                    Some(_) => Timestamp::from_instant_in_millis(stamp),
-                    None => Timestamp::from_instant(stamp),
-                },
-                v2,
+                timestamp: stamp,
+                v2: self.tip.bits.map(rolled),
             },
             target: self.tip.target,
         });
@@ -268,6 +275,15 @@ impl Mining {
         } // else the clock is behind the chain's, and the search of the same text goes on where it was
         self.template = Some((Arc::clone(&template), now));
         template
+    }
+
+    /// What the next block states as its time.
+    fn stamp(&self, now: UnixMicros) -> Timestamp {
+        let stamp = now.max(self.tip.earliest);
+        match self.tip.bits {
+            Some(_) => Timestamp::from_instant_in_millis(stamp),
+            None => Timestamp::from_instant(stamp),
+        }
     }
 
     fn next_range(&mut self, lane: usize) -> Range<u64> {

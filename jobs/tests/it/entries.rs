@@ -53,7 +53,7 @@ fn carrying_at(
     time: UnixMicros,
 ) -> Block<Unchecked> {
     let bits = Bits::new(0x207f_ffff).unwrap(); // each second a block: nothing to retarget below the limit
-    let rest = entries
+    let rest: Vec<_> = entries
         .iter()
         .map(|entry| entry.as_bytes().to_vec())
         .collect();

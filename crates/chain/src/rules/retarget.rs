@@ -1,4 +1,4 @@
-//! How hard the next block of a `v2` network is.
+//! How hard the next block of a `v2` network is. What comes of it, docs/difficulty.md says.
 
 use ruint::aliases::{U256, U512};
 use serde::{Deserialize, Serialize};

@@ -75,6 +75,31 @@ fn a_range_of_a_v2_network_is_rolled_over_many_roots_and_says_the_tips_target() 
     assert_eq!(block.header().unwrap().merkle_root, root);
 }
 
+/// The difficulty follows these stamps: those of the start of a search would make every block look quick.
+#[test]
+fn each_range_has_its_own_time_and_goes_on_where_the_last_one_ended() {
+    let (mut listener, first) = listener();
+    let outcome = Outcome::Mined(jbc_jobs::task::Mined {
+        searched: 0,
+        found: None,
+    });
+    let (task, later) = (Task::Mine(first.clone()), NOW.plus(SECOND / 10));
+    let input = Input::Ended {
+        task: &task,
+        end: End::Done(&outcome),
+        elapsed: Duration::from_millis(100),
+        kept: false,
+    };
+    let next = only_range(&listener.on(&input, later));
+    let (before, after) = (&first.template.parts, &next.template.parts);
+    assert_eq!(before.timestamp.instant(), NOW);
+    assert_eq!(after.timestamp.instant(), later);
+    assert_eq!(
+        (next.nonces.start, &after.v2),
+        (first.nonces.end, &before.v2)
+    );
+}
+
 #[test]
 fn a_new_entry_is_gathered_once_and_carried_by_the_next_range() {
     let (mut listener, range) = listener();

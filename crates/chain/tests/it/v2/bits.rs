@@ -156,6 +156,11 @@ fn any_number() -> impl Strategy<Value = U256> {
         .prop_map(|(bytes, shift)| U256::from_be_bytes(bytes) >> shift)
 }
 
+/// Targets of any length in compact form.
+pub(crate) fn any_bits() -> impl Strategy<Value = Bits> {
+    any_number().prop_map(|number| Bits::from_target(&target(number)))
+}
+
 proptest! {
     #[test]
     fn from_target_gives_the_largest_bits_that_are_not_above(number_in in any_number()) {

@@ -7,7 +7,7 @@ use jbc_chain::{
 use proptest::prelude::*;
 use ruint::aliases::U512;
 
-use super::bits::naive_compact;
+use super::bits::{any_bits, naive_compact};
 use super::fixtures::{
     LATER, START_MS, chain_of, checked, clock, easiest, easy, easy_rules, first_header, millis,
     mined, network_of, next, parts_after, refused, sealed,
@@ -302,8 +302,8 @@ fn next_bits_by_hand() {
 proptest! {
     #[test]
     fn next_bits_is_the_formula(
-        bits in any::<u32>().prop_filter_map("bits", Bits::new),
-        limit in any::<u32>().prop_filter_map("bits", Bits::new),
+        bits in any_bits(),
+        limit in any_bits(),
         interval_ms in 100_u64..=86_400_000,
         window_blocks in 2_u64..=10_000,
         elapsed in prop_oneof![0_u64..1_000_000_000, any::<u64>()],

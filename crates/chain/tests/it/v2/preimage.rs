@@ -1,29 +1,38 @@
 //! What is hashed: seven lines, and how long they are before the nonce.
 
-use jbc_chain::{Bits, Block, Hash, Header, Network, Timestamp, Unchecked, UnixMicros};
+use jbc_chain::{Block, Hash, Header, Network, Timestamp, Unchecked, UnixMicros};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::bits::any_bits;
 use super::fixtures::{easy, first_header};
 
 /// Headers of any content, hardly ever of valid work.
 pub(crate) fn any_header() -> impl Strategy<Value = Header> {
-    let bits = any::<u32>().prop_filter_map("bits", Bits::new);
     let time = (0_i64..10_000_000_000_000_000)
         .prop_map(|micros| Timestamp::from_instant_in_millis(UnixMicros(micros)));
     let hash = || any::<[u8; 32]>().prop_map(Hash::from_bytes);
     let index = any::<(u64, u32)>().prop_map(|(index, shift)| index >> (shift % 64));
-    (index, hash(), hash(), time, bits, any::<u64>(), hash()).prop_map(
-        |(index, parent, merkle_root, timestamp, bits, nonce, hash)| Header {
-            index,
-            prev_hash: (index > 0).then_some(parent),
-            merkle_root,
-            timestamp,
-            bits,
-            nonce,
-            hash,
-        },
+    (
+        index,
+        hash(),
+        hash(),
+        time,
+        any_bits(),
+        any::<u64>(),
+        hash(),
     )
+        .prop_map(
+            |(index, parent, merkle_root, timestamp, bits, nonce, hash)| Header {
+                index,
+                prev_hash: (index > 0).then_some(parent),
+                merkle_root,
+                timestamp,
+                bits,
+                nonce,
+                hash,
+            },
+        )
 }
 
 /// Blocks of any header and a few entries, their root hardly ever right.
