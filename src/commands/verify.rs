@@ -1,6 +1,6 @@
 //! `jbc verify`: what a proof proves, by a chain that is checked from its network's pinned first block on.
 //!
-//! The chain comes from a file of headers, a node or a data folder; all three feed one [`Follower`], and what it has
+//! The chain comes from a file of headers, a node or a data folder; all three feed one `Follower`, and what it has
 //! followed decides (`decide.rs`). Nothing that a node says is believed but blocks that keep every rule.
 
 mod decide;

@@ -38,7 +38,7 @@ pub(in crate::commands) fn next_by(
 ) -> Block<Unchecked> {
     let index = parent.index() + 1;
     let millis = (BEGIN_MS + INTERVAL_MS * index as i64).to_string();
-    let rest = entries.iter().map(|entry| entry.to_vec()).collect();
+    let rest: Vec<Vec<u8>> = entries.iter().map(|entry| entry.to_vec()).collect();
     let tag = format!("block {index}");
     let parts = TemplateParts {
         index,

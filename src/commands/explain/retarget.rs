@@ -81,6 +81,7 @@ fn show(step: &Step, parent: &Block<Unchecked>, before: &Block<Unchecked>, page:
     let Step { rules, .. } = step;
     let (t, n) = (rules.interval_ms, rules.window_blocks);
     let (ours, theirs) = (parent.index(), before.index());
+    let next = ours.saturating_add(1); // a hostile node's may be the last number there is
     page.row(
         "retarget",
         &format!("WTEMA: T = {} ms, N = {n}", thousands(t)),
@@ -98,7 +99,7 @@ fn show(step: &Step, parent: &Block<Unchecked>, before: &Block<Unchecked>, page:
     ));
     page.line(&format!(
         "target({}) = min(limit, target({ours}) · ((N−1)·T + dt) / (N·T)) = min(limit, target({ours}) · {} / {})",
-        ours + 1,
+        next,
         thousands(step.factor),
         thousands(step.divisor)
     ));
@@ -107,7 +108,7 @@ fn show(step: &Step, parent: &Block<Unchecked>, before: &Block<Unchecked>, page:
     page.line(&format!("  = {}", step.target));
     page.line(&format!(
         "bits({}) = {}, which is {}",
-        ours + 1,
+        next,
         step.bits,
         step.bits.target()
     ));

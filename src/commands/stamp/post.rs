@@ -145,7 +145,7 @@ impl Stamping {
     async fn headers(&self, index: u64, hash: Hash) -> anyhow::Result<Option<Vec<Header>>> {
         let mut headers: Vec<Header> = Vec::new();
         while (headers.len() as u64) < self.confirmations {
-            let from = index + headers.len() as u64;
+            let from = index.saturating_add(headers.len() as u64);
             let count = (self.confirmations - headers.len() as u64).min(HEADERS_AT_ONCE);
             let page = self.patient(|| self.node.headers(from, count)).await?;
             let links = |header: &Header| match headers.last() {
