@@ -3,6 +3,9 @@
 //! docs/protocol.md describes the API. A node that answers nonsense, or without end, costs a caller a named error and
 //! bounded memory, nothing else.
 
+mod chain;
+mod choice;
+mod entries;
 mod jobs;
 mod status;
 mod streams;
@@ -11,25 +14,27 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jbc_chain::{Block, Unchecked};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use self::chain::{BLOCKS_AT_ONCE, Fork, HEADERS_AT_ONCE};
+pub use self::choice::NodeChoice;
+pub use self::entries::EntryState;
 pub use self::jobs::Steer;
 pub use self::status::{ChainStatus, MiningStatus, NetworkStatus, Status, Tip};
 pub use self::streams::{Events, Pieces};
 
 /// Time for one answer, in milliseconds; of a stream, for its next piece. A node answers within a few.
 const TIMEOUT_MS: u64 = 5_000;
+/// Time for an answer of many blocks or headers, and for one that waits for a disk, in milliseconds.
+const LONG_TIMEOUT_MS: u64 = 20_000;
 /// Time without a byte after which a stream of events is dead, in milliseconds: three of the node's heartbeats.
 const EVENTS_TIMEOUT_MS: u64 = 30_000;
 /// Cap on small answers, in bytes.
 const SMALL_REPLY_BYTES: usize = 1 << 20;
 /// Cap on a list of jobs, of runs or of blocks, in bytes: twice the largest batch of blocks a node gives.
 const LIST_REPLY_BYTES: usize = 8 << 20;
-/// Blocks asked for at once: the most a node gives (docs/protocol.md, "M at most 500").
-pub const BLOCKS_AT_ONCE: u64 = 500;
 
 /// What went wrong with a call to a node.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +66,8 @@ pub enum ClientError {
         status: StatusCode,
         /// The field at fault and the reason, if it said so.
         detail: Option<Fault>,
+        /// In how many seconds to ask again, if it said so.
+        retry_after_s: Option<u64>,
     },
     /// The answer is not what the API promises.
     #[error("{url}{path}: a wrong answer: {reason}")]
@@ -78,6 +85,33 @@ impl ClientError {
     /// Whether the node answered that it has no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+
+    /// Whether the same call may be answered later: nobody was there, or had no time or room.
+    pub fn may_pass_later(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::NotUrl { .. } | Self::Nonsense { .. } => false,
+        }
+    }
+
+    /// In how many seconds the node asks to be asked again.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Refused { retry_after_s, .. } => *retry_after_s,
+            _ => None,
+        }
+    }
+
+    /// The field at fault, where the node named one.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Refused { detail, .. } => detail.as_ref().map(|fault| fault.field.as_str()),
+            _ => None,
+        }
     }
 }
 
@@ -169,22 +203,6 @@ impl NodeClient {
         self.get("/status", SMALL_REPLY_BYTES).await
     }
 
-    /// `GET /blocks`: blocks of the best chain from height `from` on, at most `count` and at most
-    /// [`BLOCKS_AT_ONCE`]. Fewer come where the chain ends, or where they are large; none above the tip.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn blocks(
-        &self,
-        from: u64,
-        count: u64,
-    ) -> Result<Vec<Block<Unchecked>>, ClientError> {
-        let path = format!("/blocks?from={from}&count={}", count.min(BLOCKS_AT_ONCE));
-        let response = self.send(self.request(&path), &path).await?;
-        let body = self.body(response, &path, LIST_REPLY_BYTES).await?;
-        Block::list_from_json(&body).map_err(|error| self.nonsense(&path, error))
-    }
-
     /// `GET /blockchain.json`, piece by piece.
     ///
     /// # Errors
@@ -211,6 +229,13 @@ impl NodeClient {
         self.http
             .get(self.address(path))
             .timeout(Duration::from_millis(TIMEOUT_MS))
+    }
+
+    /// An answer that may be long, or come from far.
+    async fn long_body(&self, path: &str, limit_bytes: usize) -> Result<Vec<u8>, ClientError> {
+        let timeout = Duration::from_millis(LONG_TIMEOUT_MS);
+        let response = self.send(self.request(path).timeout(timeout), path).await?;
+        self.body(response, path, limit_bytes).await
     }
 
     async fn get<T: DeserializeOwned>(
@@ -251,6 +276,10 @@ impl NodeClient {
         if status.is_success() {
             return Ok(response);
         }
+        let retry_after_s = response
+            .headers()
+            .get(reqwest::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
         // A node of another kind may say no in other words, or break off: the status stands.
         let body = self
             .body(response, path, SMALL_REPLY_BYTES)
@@ -264,6 +293,7 @@ impl NodeClient {
             path: path.to_owned(),
             status,
             detail,
+            retry_after_s,
         })
     }
 

@@ -2,12 +2,16 @@
 
 pub mod bench;
 pub mod chain;
+pub mod explain;
 pub mod genesis;
 pub mod mine;
 pub mod node;
+mod proof;
 pub mod race;
 pub mod sched;
+pub mod stamp;
 mod terminal;
+pub mod verify;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;

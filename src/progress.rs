@@ -26,6 +26,11 @@ pub fn bar(length: u64, what: impl Into<String>) -> ProgressBar {
     BARS.add(bar.with_style(style).with_message(what.into()))
 }
 
+/// Writes to the terminal while the bars are out of the way.
+pub fn without_bars<T>(write: impl FnOnce() -> T) -> T {
+    BARS.suspend(write)
+}
+
 /// The bar of a chain that is being fetched, if one is.
 #[derive(Debug, Default)]
 pub struct SyncBar(Mutex<Option<ProgressBar>>);

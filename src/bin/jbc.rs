@@ -17,7 +17,8 @@ use structopt::clap::AppSettings;
     jbc node --port 5001 --mine          a node that mines; a second one on --port 5000 races it
     jbc race --peers 4 --blocks 20       four of them against each other, with a scoreboard
     jbc-sched --list-jobs                what the nodes on this machine are doing right now
-    jbc chain show http://127.0.0.1:5001 the last blocks"
+    jbc chain show http://127.0.0.1:5001 the last blocks
+    jbc stamp report.pdf                 a proof that a file existed; jbc verify says what it proves"
 )]
 enum Command {
     /// Run a node: serve, validate, sync, and mine with --mine
@@ -28,8 +29,14 @@ enum Command {
     Race(commands::race::RaceArgs),
     /// Make another network
     Genesis(commands::genesis::GenesisFlags),
-    /// Verify or show a chain
+    /// Verify, show, export or import a chain
     Chain(commands::chain::ChainArgs),
+    /// Explain a block so that it can be checked by hand
+    Explain(commands::explain::ExplainArgs),
+    /// Have the network's miners state that files existed
+    Stamp(commands::stamp::StampArgs),
+    /// Say what the proof of a file proves
+    Verify(commands::verify::VerifyArgs),
     /// Measure parts of this program on this machine
     Bench(commands::bench::BenchArgs),
 }
@@ -46,6 +53,9 @@ fn main() -> ExitCode {
             Command::Race(flags) => commands::race::run(flags).await,
             Command::Genesis(flags) => commands::genesis::run(flags).await,
             Command::Chain(flags) => commands::chain::run(flags).await,
+            Command::Explain(flags) => commands::explain::run(flags).await,
+            Command::Stamp(flags) => commands::stamp::run(flags).await,
+            Command::Verify(flags) => commands::verify::run(flags).await,
             Command::Bench(flags) => commands::bench::run(flags).await,
         }
     })

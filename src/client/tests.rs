@@ -149,6 +149,58 @@ async fn events_come_one_by_one_and_heartbeats_are_skipped() {
     assert_eq!(events.next().await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn an_entry_is_told_pending_confirmed_or_unknown() {
+    let leaf = jbc_chain::leaf_hash(b"hello");
+    let hash = "ab".repeat(32);
+    let pending = format!("{{\"leaf\":\"{leaf}\",\"state\":\"pending\"}}");
+    let confirmed = format!(
+        "{{\"leaf\":\"{leaf}\",\"state\":\"confirmed\",\"index\":7,\"hash\":\"{hash}\",\"confirmations\":2}}"
+    );
+    let refusal = |head: &str, field: &str| {
+        let body = format!("{{\"error\": {{\"field\": \"{field}\", \"reason\": \"no\"}}}}");
+        let length = body.len();
+        format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+    };
+    let (client, _server) = client(vec![
+        ("POST /entries ", pending.clone()),
+        (
+            "POST /entries ",
+            refusal("503 Busy\r\nretry-after: 7", "pool"),
+        ),
+        ("POST /entries ", pending.replace(&leaf.to_string(), &hash)),
+        ("POST /entries ", refusal("404 Not Found", "entries")),
+        ("GET /entries/", confirmed),
+        ("GET /entries/", refusal("404 Not Found", "leaf")),
+        ("GET /entries/", refusal("404 Not Found", "entries")),
+    ]);
+    assert_eq!(
+        client.post_entry("hello").await.unwrap(),
+        EntryState::Pending
+    );
+    let busy = client.post_entry("hello").await.unwrap_err();
+    assert_eq!(
+        (busy.may_pass_later(), busy.retry_after_s()),
+        (true, Some(7))
+    );
+    let other = client.post_entry("hello").await.unwrap_err();
+    assert!(matches!(other, ClientError::Nonsense { .. }), "{other}");
+    let classic = client.post_entry("hello").await.unwrap_err();
+    assert_eq!(
+        (classic.may_pass_later(), classic.field()),
+        (false, Some("entries"))
+    );
+
+    let expected = EntryState::Confirmed {
+        index: 7,
+        hash: hash.parse().unwrap(),
+        confirmations: 2,
+    };
+    assert_eq!(client.entry(&leaf).await.unwrap(), expected);
+    assert_eq!(client.entry(&leaf).await.unwrap(), EntryState::Unknown);
+    assert!(client.entry(&leaf).await.unwrap_err().is_not_found());
+}
+
 #[test]
 fn a_nodes_url_is_an_http_origin() {
     for (given, url) in [

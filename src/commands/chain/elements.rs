@@ -1,7 +1,8 @@
 //! A JSON array of blocks, cut into its elements as the text comes.
 
-/// The longest text of one block, in bytes: the rules' 16 KiB, with every character of its data as a `\u` escape.
-const MAX_ELEMENT_BYTES: usize = 6 * jbc_chain::MAX_BLOCK_BYTES;
+/// The longest text of one block, in bytes: twice the largest of `v2`, far more than a classic one with every character of
+/// its data as a `\u` escape.
+const MAX_ELEMENT_BYTES: usize = 2 * jbc_chain::MAX_V2_BLOCK_BYTES;
 
 /// Cuts text into the objects of a top-level array, or takes one object alone. Only braces, quotes and commas are looked
 /// at; what is inside an object its reader checks.
@@ -213,7 +214,7 @@ mod tests {
         let mut elements = Elements::default();
         elements.push(b"[{\"data\": \"");
         let mut refused = false;
-        for _ in 0..1_000 {
+        for _ in 0..3_000 {
             elements.push(&[b'x'; 1_000]);
             if elements.next().is_err() {
                 refused = true;

@@ -8,9 +8,10 @@ use anyhow::{Context, bail};
 use jbc_chain::{Block, Unchecked};
 
 use super::ShowArgs;
+use super::forks::Forks;
 use super::source::{BlockStream, Item, Source, read_block_file};
 use crate::client::{BLOCKS_AT_ONCE, NodeClient};
-use crate::commands::terminal::{Colour, Style, one_line, print, utc};
+use crate::commands::terminal::{Colour, Style, one_line, print, rounded, utc};
 use crate::store::block_files;
 
 /// Characters of a block's data that its line shows.
@@ -49,8 +50,19 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<ExitCode> {
         printed: 0,
     };
     let torn = match &args.source {
+        _ if args.forks && printer.json => {
+            bail!("--forks: goes with --output lines; GET /forks has the branches as JSON")
+        }
+        Source::Node(node) if args.forks => {
+            let forks = Forks::of(node).await?;
+            show_node(node, window, &mut printer, Some(&forks)).await?
+        }
+        _ if args.forks => bail!(
+            "--forks: {} is no node, which alone knows branches",
+            args.source
+        ),
         Source::Folder(folder) => show_folder(folder, window, &mut printer)?,
-        Source::Node(node) => show_node(node, window, &mut printer).await?,
+        Source::Node(node) => show_node(node, window, &mut printer, None).await?,
         Source::File(path) => {
             show_stream(BlockStream::of_file(path)?, window, &mut printer).await?
         }
@@ -154,9 +166,10 @@ async fn show_node(
     node: &NodeClient,
     window: Window,
     printer: &mut Printer,
+    forks: Option<&Forks>,
 ) -> anyhow::Result<Vec<String>> {
     let status = match node.status().await {
-        Err(error) if error.is_not_found() => {
+        Err(error) if error.is_not_found() && forks.is_none() => {
             return show_stream(BlockStream::of_node(node).await?, window, printer).await;
         }
         status => status?,
@@ -169,7 +182,19 @@ async fn show_node(
         }
         from += blocks.len() as u64;
         left = left.saturating_sub(blocks.len() as u64);
-        printer.blocks(&blocks)?;
+        let Some(forks) = forks else {
+            printer.blocks(&blocks)?;
+            continue;
+        };
+        for block in &blocks {
+            printer.blocks([block])?;
+            let style = printer.style;
+            let lines = forks.lines_under(node, block, |block| line(block, style));
+            print(&lines.await?)?;
+        }
+    }
+    if let Some(forks) = forks {
+        print(&forks.note(window.of_chain(status.tip.index.saturating_add(1)).0))?;
     }
     Ok(Vec::new())
 }
@@ -212,11 +237,14 @@ fn line(block: &Block<Unchecked>, style: Style) -> String {
     let hash = style.paint(Colour::Cyan, &block.hash().short());
     let time = style.paint(Colour::Dim, &utc(block.timestamp().instant()));
     let data = one_line(&block.data(), DATA_CHARS);
-    let line = format!(
-        "{:>8}  {hash}  {time}  {:>12}  {data}",
-        block.index(),
-        block.nonce()
-    );
+    let (index, nonce) = (block.index(), block.nonce());
+    let line = match block.bits() {
+        None => format!("{index:>8}  {hash}  {time}  {nonce:>12}  {data}"),
+        Some(bits) => {
+            let work = rounded(bits.target().work().to_string().parse().unwrap_or(0.0));
+            format!("{index:>8}  {hash}  {time}  {nonce:>20}  {work:>6}  {data}")
+        }
+    };
     format!("{}\n", line.trim_end())
 }
 
@@ -245,6 +273,16 @@ mod tests {
             )
         );
         assert!(line(&block(1, ""), Style::PLAIN).ends_with("1225518\n"));
+    }
+
+    #[test]
+    fn a_line_of_a_v2_block_shows_how_many_hashes_it_takes() {
+        let block = jbc_chain::Network::dev().genesis.into_unchecked();
+        assert_eq!(
+            line(&block, Style::PLAIN),
+            "       0  0000009de228  2026-11-21 12:00:00               2724599  20.0 M  \
+             {\"interval_ms\":5000,\"limit\":\"1e0fffff\",\"name\":\"dev\",\"window…\n"
+        );
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::client::{ClientError, NodeClient, Pieces};
 
 /// Bytes read from a file at once.
 const PIECE_BYTES: usize = 64 << 10;
-/// The longest block file that is read, in bytes: far above what the rules allow, far below what hurts.
-const BLOCK_FILE_BYTES: u64 = 1 << 20;
+/// The longest block file that is read, in bytes: above what the rules allow, far below what hurts.
+const BLOCK_FILE_BYTES: u64 = 2 * jbc_chain::MAX_V2_BLOCK_BYTES as u64;
 
 /// Where to read a chain from.
 #[derive(Clone, Debug)]

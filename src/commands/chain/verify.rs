@@ -185,8 +185,7 @@ fn verify_folder(folder: &Path, mut verifier: Verifier) -> anyhow::Result<Report
 
 /// The built-in network of this first block.
 fn built_in_network_of(genesis: &Block<Unchecked>) -> Option<Network> {
-    let networks = [Network::classic6(), Network::classic()];
-    networks
+    Network::built_in()
         .into_iter()
         .find(|network| network.genesis.content_digest() == genesis.content_digest())
 }

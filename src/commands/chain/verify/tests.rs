@@ -96,6 +96,33 @@ async fn the_articles_first_block_alone_is_a_classic_chain_without_a_flag() {
 }
 
 #[tokio::test]
+async fn a_chain_of_v2_is_verified_like_a_classic_one() {
+    use crate::commands::chain::fixtures;
+    let network = fixtures::network("v2");
+    let blocks = fixtures::chain(&network, 20, (7, &[0xff; 4_096]));
+    let report = verify_text(&json(&blocks), Some(network.clone())).await;
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    let praise = report.verifier.praise();
+    assert!(
+        praise.starts_with("valid: 20 blocks") && praise.contains("work 40, network v2, a block"),
+        "{praise}"
+    );
+    let changed = json(&blocks).replacen("\"nonce\":\"", "\"nonce\":\"1", 5);
+    let report = verify_text(&changed, Some(network)).await;
+    assert_eq!(report.faults.len(), 1);
+
+    let dev = format!("[{}]", Network::dev().genesis.to_json());
+    let report = verify_text(&dev, None).await;
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    assert!(
+        report
+            .verifier
+            .praise()
+            .ends_with(&Network::dev().describe())
+    );
+}
+
+#[tokio::test]
 async fn a_first_block_of_no_built_in_network_asks_for_the_network() {
     let report = verify_text(&json(&blocks(3)), None).await;
     assert!(
