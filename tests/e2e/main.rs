@@ -29,6 +29,7 @@ mod entries;
 mod folders;
 mod hostile_peers;
 mod kills;
+mod proofs;
 mod races;
 mod reading;
 mod starts;

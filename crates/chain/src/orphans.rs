@@ -49,10 +49,10 @@ impl Orphans {
             return false;
         }
         let of_peer = |orphan: &Orphan| orphan.peer == peer;
-        if self.held.iter().filter(|orphan| of_peer(orphan)).count() >= MAX_ORPHANS_PER_PEER {
-            if let Some(oldest) = self.held.iter().position(of_peer) {
-                self.drop_at(oldest);
-            }
+        if self.held.iter().filter(|orphan| of_peer(orphan)).count() >= MAX_ORPHANS_PER_PEER
+            && let Some(oldest) = self.held.iter().position(of_peer)
+        {
+            self.drop_at(oldest);
         }
         let bytes = block.size_bytes();
         while self.held.len() >= MAX_ORPHANS || self.bytes + bytes > MAX_ORPHAN_BYTES {
