@@ -1,11 +1,12 @@
 //! Flags → a validated [`Config`]. The only place with defaults.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use jbc_chain::Network;
+use jbc_chain::{Guards, Hash, Network};
 use jbc_jobs::peer_url::PeerUrl;
 use jbc_pow::Kernel;
 use structopt::StructOpt;
@@ -82,6 +83,13 @@ pub struct CommonFlags {
     /// dev, classic6, classic, or a file made by `jbc genesis`
     #[structopt(long, value_name = "NAME|FILE", default_value = "dev")]
     pub network: String,
+    /// A block that the chain must have; may be given again. Branches without it are refused, whatever their work
+    #[structopt(long = "checkpoint", value_name = "INDEX:HASH", number_of_values = 1)]
+    pub checkpoints: Vec<String>,
+    /// The most blocks that a branch with more work may take off: keeps a healed partition apart if it was longer [default:
+    /// any number]
+    #[structopt(long, value_name = "BLOCKS")]
+    pub finality: Option<u64>,
     /// Hashes of a mining range, 100000 in the tutorial [default: measured, a tenth of a second]
     #[structopt(long, value_name = "N")]
     pub rounds: Option<u64>,
@@ -119,6 +127,8 @@ pub struct Config {
     pub tag: Option<String>,
     /// What to mine where nothing is said and no `data.txt` is there.
     pub default_tag: String,
+    /// What the operator holds fast.
+    pub guards: Guards,
     /// Whether to write block files.
     pub files: bool,
 }
@@ -246,9 +256,34 @@ impl CommonFlags {
             network: network(&self.network)?,
             tag: self.tag,
             default_tag,
+            guards: Guards {
+                checkpoints: checkpoints(&self.checkpoints)?,
+                finality_blocks: self.finality,
+            },
             files: !self.no_files,
         })
     }
+}
+
+/// `INDEX:HASH`, each height once.
+fn checkpoints(flags: &[String]) -> Result<BTreeMap<u64, Hash>, ConfigError> {
+    let mut checkpoints = BTreeMap::new();
+    for flag in flags {
+        let fault = |reason: String| wrong("checkpoint", format!("`{flag}`: {reason}"));
+        let (index, hash) = flag
+            .split_once(':')
+            .ok_or_else(|| fault("must be a height, a colon and a hash".to_owned()))?;
+        let index = index
+            .parse()
+            .map_err(|_| fault("the height is no number".to_owned()))?;
+        let hash = hash
+            .parse()
+            .map_err(|error: jbc_chain::ValueError| fault(error.to_string()))?;
+        if checkpoints.insert(index, hash).is_some() {
+            return Err(fault("this height was given before".to_owned()));
+        }
+    }
+    Ok(checkpoints)
 }
 
 /// A tag goes through a text file whose last line end is dropped, and into a block.
@@ -336,6 +371,12 @@ mod tests {
             (
                 "--network nowhere",
                 "--network: `nowhere` is no built-in network",
+            ),
+            ("--checkpoint 5", "--checkpoint: `5`: must be"),
+            ("--checkpoint x:00", "--checkpoint: `x:00`: the height"),
+            (
+                "--checkpoint 5:00",
+                "--checkpoint: `5:00`: must be exactly 64",
             ),
             ("--port 0", "--port: 0"),
             ("--port 70000", "--port"),

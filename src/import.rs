@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jbc_chain::{Block, Chain, Checked, MAX_BLOCK_BYTES, Network, Unchecked, UnixMicros};
+use jbc_chain::{Block, Chain, Checked, Network, Unchecked, UnixMicros};
 
 use crate::store::block_files;
 
@@ -65,7 +65,7 @@ pub fn read_folder(
         if broken_at.is_none() && index > next {
             broken_at = Some(next);
         }
-        let outcome = read_block(&path).and_then(|block| {
+        let outcome = read_block(&path, network.rules.max_block_bytes()).and_then(|block| {
             if index == 0 && block.index() == 0 && block.hash() != network.genesis.hash() {
                 return Ok(Step::Foreign(block));
             }
@@ -101,9 +101,9 @@ enum Step {
     Taken(Option<Block<Checked>>),
 }
 
-fn read_block(path: &Path) -> Result<Block<Unchecked>, String> {
+fn read_block(path: &Path, max_bytes: usize) -> Result<Block<Unchecked>, String> {
     let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_BLOCK_BYTES as u64 {
+    if size > max_bytes as u64 {
         return Err(format!("{size} bytes are no block"));
     }
     Block::from_json(&fs::read(path).map_err(|error| error.to_string())?)

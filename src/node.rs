@@ -6,11 +6,12 @@ mod open;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use jbc_chain::UnixMicros;
+use jbc_chain::{CheckpointError, UnixMicros};
 use jbc_jobs::executor::Jobs;
 use jbc_jobs::listener::{Listener, MiningConfig, Network as NetworkState};
 use jbc_jobs::peer_table::PeerTable;
@@ -89,6 +90,14 @@ pub enum NodeError {
     /// The block files in the data folder.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The chain in the data folder has another block where the operator pins one.
+    #[error("--checkpoint: the data folder {folder} has another chain: {source}", folder = .folder.display())]
+    Checkpoint {
+        /// The folder.
+        folder: PathBuf,
+        /// Which block.
+        source: CheckpointError,
+    },
     /// A file of the data folder.
     #[error("{file} in the data folder: {source}")]
     File {

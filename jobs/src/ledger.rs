@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use jbc_chain::{
-    Accepted, Block, Chain, Checked, EntryId, Hash, Network, Orphans, Refusal, Rules, Unchecked,
-    UnixMicros,
+    Accepted, Block, Chain, Checked, CheckpointError, EntryId, Guards, Hash, Network, Orphans,
+    Refusal, Rules, Unchecked, UnixMicros,
 };
 
 use crate::pool::Pool;
@@ -113,6 +113,15 @@ impl<S: Store> Ledger<S> {
             store,
             ahead_of_store: AtomicBool::new(false),
         })
+    }
+
+    /// Holds fast what the operator says beside the rules.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when the best chain has another block where a checkpoint is.
+    pub fn guard(&self, guards: Guards) -> Result<(), CheckpointError> {
+        let mut chain = self.chain.write().unwrap_or_else(PoisonError::into_inner);
+        chain.guard(guards)
     }
 
     /// The network.
@@ -463,8 +472,10 @@ fn settle(verdict: &mut Verdict, chain: &Chain) {
 
 fn refused(rejected: jbc_chain::Rejected) -> Verdict {
     // A clock may be wrong, a twin is not its sender's doing, and a tutorial node stamps the start of its search, which
-    // may lie before the median: nobody is blamed for those (RELIABILITY.md, "nobody banned for it").
-    let blame = !rejected.may_pass_later() && !matches!(rejected.rule, "twin" | "median");
+    // may lie before the median, and what our operator holds fast others cannot know: nobody is blamed for those
+    // (RELIABILITY.md, "nobody banned for it").
+    let blame = !rejected.may_pass_later()
+        && !matches!(rejected.rule, "twin" | "median" | "checkpoint" | "finality");
     Verdict::Refused {
         rule: rejected.rule,
         field: rejected.field,

@@ -45,6 +45,12 @@ pub(super) fn open(config: &Config) -> Result<OpenedFolder, NodeError> {
             }
         })?;
     }
+    ledger
+        .guard(config.guards.clone())
+        .map_err(|source| NodeError::Checkpoint {
+            folder: config.folder.clone(),
+            source,
+        })?;
     // After the database, whose lock says whose the folder is.
     let jobs = job_store::open(&config.folder)?;
     Ok(OpenedFolder { ledger, jobs })

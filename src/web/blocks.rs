@@ -27,8 +27,9 @@ const BATCH_BYTES: usize = 4 << 20;
 const WHOLE_CHAIN_MS: u64 = 300_000;
 /// How long a request for the whole chain waits for its turn, in milliseconds.
 const TURN_MS: u64 = 5_000;
-/// Blocks read from the store at once while a whole chain is streamed.
+/// Blocks read from the store at once while a whole chain is streamed, and about how many bytes of them.
 const STREAMED_AT_ONCE: usize = 256;
+const STREAMED_BYTES: usize = 256 << 10;
 
 pub(super) fn routes(node: WithNode) -> Routes {
     let headers = warp::path!("headers")
@@ -223,7 +224,10 @@ async fn whole_chain(node: Arc<Node>) -> Answer<Response> {
             let (piece, ids, ended) = tokio::task::spawn_blocking(move || {
                 let mut piece = String::from(if first { "[" } else { "" });
                 let mut comma = if first { "" } else { ", " };
-                for id in ids.by_ref().take(STREAMED_AT_ONCE) {
+                let mut count = 0;
+                while count < STREAMED_AT_ONCE && piece.len() < STREAMED_BYTES {
+                    let Some(id) = ids.next() else { break };
+                    count += 1;
                     let block = node
                         .jobs
                         .ledger

@@ -229,3 +229,53 @@ fn side_branches_are_listed_with_the_block_they_leave_from() {
     assert_eq!(fork["fork_hash"], best.blocks[1].hash().to_string());
     assert_eq!(fork["blocks"], json!([side.tip().hash()]));
 }
+
+#[test]
+fn a_checkpoint_keeps_a_node_on_its_branch_and_a_folder_without_it_is_refused() {
+    let stage = Stage::v2(EASY);
+    let plan = stage.node("node");
+    let (mut pinned, mut heavier) = (stage.branch(0), stage.branch(0));
+    pinned.grow_v2("pinned", &[]);
+    for number in 0..3 {
+        heavier.grow_v2(&format!("heavier {number}"), &[]);
+    }
+    let checkpoint = format!("1:{}", pinned.tip().hash());
+    let node = plan.with(&["--checkpoint", &checkpoint]).start();
+    node.takes(&heavier.blocks[1]);
+    assert_eq!(node.height(), 0);
+    node.takes(&pinned.blocks[1]);
+    assert_eq!(node.tip().hash, pinned.tip().hash().to_string());
+    node.stop();
+
+    let other = format!("1:{}", heavier.blocks[1].hash());
+    let (code, log) = plan.with(&["--checkpoint", &other]).fail();
+    assert_eq!(code, Some(1));
+    assert!(
+        log.contains("--checkpoint: the data folder") && log.contains("block 1"),
+        "{log}"
+    );
+    // Without it the node may change its mind.
+    let node = plan.start();
+    for block in &heavier.blocks[1..] {
+        node.takes(block);
+    }
+    assert_eq!(node.height(), 3);
+    node.stop();
+    let node = plan.with(&["--finality", "1"]).start();
+    for block in &pinned_to(&pinned, 5) {
+        node.takes(block);
+    }
+    assert_eq!(node.tip().hash, heavier.tip().hash().to_string());
+}
+
+/// The branch grown to a height, without its first block.
+fn pinned_to(
+    branch: &crate::branch::Branch,
+    height: u64,
+) -> Vec<jbc_chain::Block<jbc_chain::Unchecked>> {
+    let mut branch = branch.clone();
+    while branch.tip().index() < height {
+        branch.grow_v2("more", &[]);
+    }
+    branch.blocks[1..].to_vec()
+}

@@ -1,6 +1,7 @@
 //! The tree of blocks, and which of its branches is best.
 
 mod entry;
+mod guards;
 mod judge;
 
 use std::cmp::Ordering;
@@ -8,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 pub use entry::{Entry, EntryId};
+pub use guards::{CheckpointError, Guards};
 pub use judge::{Accepted, Judged, JudgementOutdatedError, Refusal};
 
 use crate::bits::Bits;
@@ -34,6 +36,7 @@ pub struct Chain {
     by_hash: HashMap<Hash, EntryId>,
     best: Vec<EntryId>, // by height: the best branch, never empty
     leaves: usize,
+    guards: Guards,
 }
 
 /// What lies between two blocks: what a reorganisation from one to the other takes off and puts on.
@@ -77,6 +80,7 @@ impl Chain {
                 .into_iter()
                 .collect(),
             leaves: 1,
+            guards: Guards::default(),
         }
     }
 

@@ -67,7 +67,10 @@ mod time;
 pub use bits::Bits;
 pub use block::json::entry_json_bytes;
 pub use block::{Block, Checked, Entries, Unchecked};
-pub use chain::{Accepted, Branch, Chain, Entry, EntryId, Judged, JudgementOutdatedError, Refusal};
+pub use chain::{
+    Accepted, Branch, Chain, CheckpointError, Entry, EntryId, Guards, Judged,
+    JudgementOutdatedError, Refusal,
+};
 pub use error::{NetworkError, ParseError, ValueError};
 pub use hash::Hash;
 pub use header::Header;

@@ -18,6 +18,8 @@
 //! | `median` | `timestamp` | a timestamp not later than the median | `classic` | the last 11 |
 //! | `rising` | `timestamp` | a timestamp not later than the parent's | `v2` | the parent |
 //! | `bits` | `bits` | another target than the one that follows from the parent | `v2` | the parent and its parent |
+//! | `checkpoint` | `hash` | another block where the operator has pinned one | both | the operator |
+//! | `finality` | `index` | a branch that leaves deeper than the operator allows | both | the operator |
 //! | `twin` | `hash` | other content under a known hash, which in `v2` is of all content | `classic` | the chain |
 //! | `time-ahead` | `timestamp` | a timestamp over 2 hours ahead, in `v2` two block intervals | both | the clock |
 //!

@@ -191,6 +191,7 @@ fn config(network: Network, folder: PathBuf, kernel: Kernel) -> Config {
         network,
         tag: None,
         default_tag: "Mined by jbc bench node".to_owned(),
+        guards: Default::default(),
         files: false,
     }
 }

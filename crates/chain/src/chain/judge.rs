@@ -99,6 +99,7 @@ impl Chain {
                 let parent = self.parent_of(block.index(), block.prev_hash())?;
                 let (timestamp, facts) = (block.timestamp(), self.facts(parent));
                 linked::check_index(block.index(), parent.height())?;
+                self.check_guards(block.hash(), parent)?;
                 linked::check_ten_digit_timestamp(&timestamp, &facts)?;
                 linked::check_after_median(&timestamp, &facts)?;
                 linked::check_twin(self.find_by_hash(block.hash()).is_some())?;
@@ -143,6 +144,7 @@ impl Chain {
         let parent = self.parent_of(header.index, header.prev_hash.as_ref())?;
         let facts = self.v2_facts(parent, rules);
         linked::check_index(header.index, parent.height())?;
+        self.check_guards(&header.hash, parent)?;
         linked::check_rising(&header.timestamp, &facts)?;
         linked::check_bits(header.bits, &facts)?;
         linked::check_not_ahead_v2(&header.timestamp, rules, now)?;
@@ -255,7 +257,7 @@ impl Chain {
     }
 
     /// The first block on the best branch, from `id` downwards.
-    fn fork_below(&self, id: EntryId) -> &Entry {
+    pub(super) fn fork_below(&self, id: EntryId) -> &Entry {
         let mut entry = self.at(id);
         while !self.is_on_best_chain(entry) {
             entry = self.at(entry.parent);

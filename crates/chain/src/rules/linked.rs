@@ -2,6 +2,7 @@
 
 use super::{MAX_LEAD_MICROS, ParentFacts, Rejected, V2ParentFacts, V2Rules};
 use crate::bits::Bits;
+use crate::hash::Hash;
 use crate::time::{Timestamp, UnixMicros};
 
 /// The name of the one rule that time alone can heal.
@@ -27,6 +28,28 @@ pub(crate) fn check_index(index: u64, parent: u64) -> Result<(), Rejected> {
     }
     let reason = format!("must be {expected}, one more than the parent's, found {index}");
     Err(Rejected::because("index", "index", reason))
+}
+
+/// RELIABILITY.md: "operator checkpoints (`--checkpoint INDEX:HASH`)".
+pub(crate) fn check_checkpoint(hash: &Hash, pinned: Option<&Hash>) -> Result<(), Rejected> {
+    match pinned {
+        Some(pinned) if pinned != hash => {
+            let reason = format!("the operator's checkpoint at this height is {pinned}");
+            Err(Rejected::because("checkpoint", "hash", reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// RELIABILITY.md: "a hard finality depth is a flag, off by default".
+pub(crate) fn check_final(depth: u64, most: u64) -> Result<(), Rejected> {
+    if depth <= most {
+        return Ok(());
+    }
+    let reason = format!(
+        "forks {depth} blocks below the tip, where the operator holds all but {most} final"
+    );
+    Err(Rejected::because("finality", "index", reason))
 }
 
 /// FORMATS.md: "Ten digits are allowed only while every ancestor has ten".

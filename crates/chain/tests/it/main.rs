@@ -7,6 +7,7 @@ mod blocks;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod guards;
 mod json;
 #[cfg(test)]
 mod malleability;
