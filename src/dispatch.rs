@@ -32,6 +32,10 @@ const DEEP_BLOCKS: u64 = 6;
 /// Requests that wait for the end of a job at once: as many as there are connections.
 const WAITING_MAX: usize = 256;
 
+/// Memory that posted blocks may take while they wait for validation, in bytes: some v2 blocks at their dearest, any number of
+/// usual ones. RELIABILITY.md, "memory stays under 150 MB".
+const POSTED_BYTES_MAX: usize = 48 << 20;
+
 /// What waits for the listener: an [`Input`] that owns what it speaks of.
 #[derive(Debug)]
 enum Note {
@@ -82,6 +86,8 @@ pub struct Dispatch {
     scheduler: OnceLock<Scheduler<NodeJobs>>,
     feed: Feed,
     sync_bar: SyncBar,
+    /// Memory that posted blocks take while their jobs wait or run, by job.
+    posted: Mutex<HashMap<JobId, usize>>,
     /// Who waits for the end of a job, by its id.
     waiting: Mutex<HashMap<JobId, Vec<Waiter>>>,
     failure: watch::Sender<Option<String>>,
@@ -97,6 +103,7 @@ impl Dispatch {
             scheduler: OnceLock::new(),
             feed,
             sync_bar: SyncBar::default(),
+            posted: Mutex::default(),
             waiting: Mutex::default(),
             failure: watch::Sender::new(None),
         }
@@ -150,6 +157,23 @@ impl Dispatch {
         self.take(Note::PeerRemoved { url });
     }
 
+    /// Makes room for a posted block of so many bytes until its job has ended; `false` when those that wait take too much.
+    pub fn make_room(&self, id: &JobId, bytes: usize) -> bool {
+        let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken: usize = posted.values().sum();
+        let fits = posted.contains_key(id) || taken + bytes <= POSTED_BYTES_MAX;
+        if fits {
+            posted.entry(id.clone()).or_insert(bytes);
+        }
+        fits
+    }
+
+    /// Gives back what [`make_room`](Self::make_room) took, where there is no job after all.
+    pub fn give_room_back(&self, id: &JobId) {
+        let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        posted.remove(id);
+    }
+
     /// Will say what the job of this id answers when it has ended: nothing if it failed or left the scheduler without running.
     /// To be asked before the job is added; `None` when too many wait already.
     pub fn outcome_of(&self, id: &JobId) -> Option<oneshot::Receiver<Option<Arc<Outcome>>>> {
@@ -190,6 +214,7 @@ impl Dispatch {
             });
         }
         self.tell_waiting(event);
+        self.give_room_back(&event.job_id);
         let task = Arc::clone(&event.task);
         let end = match (event.code, &event.output, &event.error) {
             (EventCode::JobExecuted, Some(output), _) => Ended::Done(Arc::clone(output)),

@@ -123,11 +123,14 @@ pub fn sentence(news: &News) -> Option<String> {
             hash.short(),
             parent.short()
         ),
-        News::Early { hash, wait_ms } => {
-            format!(
-                "block {} is ahead of our clock: held for {wait_ms} ms",
-                hash.short()
-            )
+        News::Early {
+            hash,
+            wait_ms,
+            held,
+        } => {
+            let what = if *held { "held" } else { "not taken" };
+            let hash = hash.short();
+            format!("block {hash} is {wait_ms} ms ahead of what our clock allows: {what}")
         }
         News::RangeCancelled { .. } | News::Entry { .. } => return None,
         News::Peer { url, state, detail } if detail.is_empty() => format!("peer {url}: {state}"),

@@ -252,10 +252,6 @@ impl Peers for HttpPeers {
                 .client
                 .post(format!("{peer}/entries"))
                 .header(header::CONTENT_TYPE, "application/json");
-            let request = match self.own_url_for(peer) {
-                Some(own) => request.header(PEER_HEADER, own.as_str()),
-                None => request,
-            };
             read(request.body(body), SHORT).await.map(drop)
         })
     }

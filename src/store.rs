@@ -18,7 +18,7 @@ use redb::{
 };
 
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
-/// In which blocks, by their positions, the entry of each leaf hash stands.
+/// In which blocks, by their positions, the posted entry of each leaf hash stands.
 const LEAVES: MultimapTableDefinition<'_, &[u8; 32], u64> = MultimapTableDefinition::new("leaves");
 /// The entries that wait for a block, in the pool's order.
 const POOL: TableDefinition<'_, PoolKey, &[u8]> = TableDefinition::new("pool");
@@ -31,7 +31,7 @@ pub const DATA_FILE: &str = "data.txt";
 /// Memory that redb may use for pages, in bytes: the index of the chain is in our own memory, so little is read twice.
 const CACHE_BYTES: usize = 16 << 20;
 /// Room we insist on before writing, in bytes: some growth steps of the database, so that a write that began can end.
-pub const ROOM_BYTES: u64 = 16 << 20;
+pub const ROOM_BYTES: u64 = 64 << 20;
 /// Longest miner's data taken from `data.txt`, in bytes: a sentence, far below a block's limit.
 const DATA_MAX_BYTES: usize = 1_024;
 
@@ -259,7 +259,7 @@ impl Store for BlockStore {
             let mut leaves = transaction.open_multimap_table(LEAVES)?;
             for (id, block) in blocks {
                 table.insert(id.as_u64(), block.to_json().as_bytes())?;
-                for entry in block.entries() {
+                for entry in block.posted() {
                     leaves.insert(leaf_hash(entry).as_bytes(), id.as_u64())?;
                 }
             }

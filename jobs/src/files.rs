@@ -7,8 +7,10 @@ use jbc_scheduler::RunContext;
 use crate::ledger::Ledger;
 use crate::ports::{Store, StoreError};
 
-/// Files written by one job: some tens of milliseconds, so that mining ranges get their turn in between.
+/// Files written by one job, and about how many bytes: some tens of milliseconds, so that mining ranges get their turn in
+/// between.
 pub const FILES_AT_ONCE: usize = 500;
+const FILES_BYTES: usize = 4 << 20;
 
 /// Writes the next of what changed since the last time, lowest first, and says up to which block the files now show the
 /// chain. Cancelled or failed in the middle, the next run goes on from the old mark.
@@ -34,7 +36,7 @@ pub fn run<S: Store>(ledger: &Ledger<S>, ctx: &RunContext) -> Result<(Hash, u64)
         store.remove_files_above(tip.index)?;
     }
     let mut shown = tip.hash;
-    let mut written = 0;
+    let (mut written, mut bytes) = (0, 0);
     for id in ids.into_iter().take(FILES_AT_ONCE) {
         if ctx.cancel().is_cancelled() {
             return Err(StoreError::Failed {
@@ -46,6 +48,10 @@ pub fn run<S: Store>(ledger: &Ledger<S>, ctx: &RunContext) -> Result<(Hash, u64)
         store.write_file(&block)?;
         shown = *block.hash();
         written += 1;
+        bytes += block.size_bytes();
+        if bytes >= FILES_BYTES {
+            break;
+        }
     }
     store.set_files_tip(&shown)?;
     Ok((shown, written))

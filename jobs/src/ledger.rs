@@ -1,6 +1,7 @@
 //! The chain and its store behind one door: what is accepted is durable before anybody sees it.
 
 mod entries;
+mod verdicts;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use jbc_chain::{
     Refusal, Rules, Unchecked, UnixMicros,
 };
 
+use self::verdicts::{refused, sender, settle, side_limits};
 use crate::pool::Pool;
 use crate::ports::{Store, StoreError};
 use crate::task::{Origin, Tip, TipChange, Validated, Verdict};
@@ -22,14 +24,18 @@ pub const POSTED_SIDE_DEPTH_BLOCKS: u64 = 2_000;
 /// How many side blocks posts may add up to, in blocks: about a megabyte of index ("bounded memory").
 pub const POSTED_SIDE_BLOCKS_MAX: usize = 10_000;
 
-/// How many blocks of a batch are checked and written under one lock and one transaction. Readers wait for that long.
+/// How many blocks of a batch, and about how many bytes of them, are checked and written under one lock and one transaction.
+/// Readers wait for that long, and the room that is asked for before must be enough for it.
 const BATCH_BLOCKS: usize = 1_000;
+const BATCH_BYTES: usize = 2 << 20;
 
 /// Chain, orphans and store.
 pub struct Ledger<S> {
     network: Network,
     chain: RwLock<Chain>,
     orphans: Mutex<Orphans>,
+    /// Held while an entry is taken in: two at once would be given the same place in the pool. Locked first of all.
+    admission: Mutex<()>,
     /// Locked after the chain, where both are.
     pool: Mutex<Pool>,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -108,6 +114,7 @@ impl<S: Store> Ledger<S> {
             network,
             chain: RwLock::new(chain),
             orphans: Mutex::new(Orphans::new()),
+            admission: Mutex::new(()),
             pool,
             snapshot,
             store,
@@ -161,6 +168,7 @@ impl<S: Store> Ledger<S> {
             verdicts: Vec::with_capacity(blocks.len()),
             tip: None,
             full: false,
+            early: Vec::new(),
         };
         let mut sound = Vec::with_capacity(blocks.len());
         let mut fault = None;
@@ -194,7 +202,12 @@ impl<S: Store> Ledger<S> {
         let mut passed = true;
         let mut rest = blocks.into_iter().peekable();
         while passed && rest.peek().is_some() {
-            let batch: Vec<_> = rest.by_ref().take(BATCH_BLOCKS).collect();
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while batch.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
+                let Some(block) = rest.next() else { break };
+                bytes += block.size_bytes();
+                batch.push(block);
+            }
             match self.write(batch, origin, now, answer) {
                 Ok(all) => passed = all,
                 Err(StoreError::Full { .. }) => (answer.full, passed) = (true, false),
@@ -278,14 +291,19 @@ impl<S: Store> Ledger<S> {
                     accepted.push((id, block));
                 }
                 Verdict::Known(_) => {}
-                Verdict::Refused { .. } | Verdict::Orphan { .. } | Verdict::Early { .. }
-                    if of_batch =>
-                {
+                Verdict::Early { .. } => {
+                    answer.early.push(block.into_unchecked());
+                    if of_batch {
+                        passed = false;
+                        queue.retain(|(_, of_batch)| !of_batch);
+                    }
+                }
+                Verdict::Refused { .. } | Verdict::Orphan { .. } if of_batch => {
                     passed = false;
                     queue.retain(|(_, of_batch)| !of_batch);
                 }
                 Verdict::Refused { blame, .. } => *blame = false, // who brought the parent did not send it
-                Verdict::Orphan { .. } | Verdict::Early { .. } => {}
+                Verdict::Orphan { .. } => {}
             }
             answer.verdicts.push(verdict);
         }
@@ -302,7 +320,13 @@ impl<S: Store> Ledger<S> {
         if let Some(refusal) = side_limits(chain, block, origin) {
             return refusal;
         }
-        match chain.accept(block, now) {
+        // Of our own blocks the clock has had its say when they were stamped: where it is behind, at the first moment that
+        // the chain allows.
+        let clock = match origin {
+            Origin::Mined if self.network.rules.is_v2() => UnixMicros::MAX,
+            _ => now,
+        };
+        match chain.accept(block, clock) {
             Ok(Accepted::AlreadyKnown) => Verdict::Known(*block.hash()),
             Ok(Accepted::SideBranch) => Verdict::Side(*block.hash()),
             Ok(Accepted::Extended | Accepted::Reorganised { .. }) => Verdict::Best(*block.hash()),
@@ -431,68 +455,5 @@ fn tip_of(chain: &Chain) -> Tip {
         earliest: chain.earliest_timestamp(UnixMicros(0)).instant(),
         target: chain.next_target(),
         bits: chain.next_bits(),
-    }
-}
-
-/// Posts may grow side branches only near the tip and only so many (RELIABILITY.md, "side chains of little work").
-fn side_limits(chain: &Chain, block: &Block<Checked>, origin: &Origin) -> Option<Verdict> {
-    let tip = chain.tip().height();
-    let deep = block.index().saturating_add(POSTED_SIDE_DEPTH_BLOCKS) < tip;
-    let many = block.index() <= tip && chain.side_blocks() >= POSTED_SIDE_BLOCKS_MAX;
-    if !matches!(origin, Origin::Posted { .. }) || !(deep || many) {
-        return None;
-    }
-    let reason = if deep {
-        "forks too far below the tip"
-    } else {
-        "there are too many side blocks already"
-    };
-    Some(Verdict::Refused {
-        rule: "side-branch",
-        field: "index",
-        reason: reason.to_owned(),
-        blame: false,
-    })
-}
-
-/// A block that was on the best chain when it was accepted may have been left behind by a later one of its batch, or
-/// a side block lifted onto it.
-fn settle(verdict: &mut Verdict, chain: &Chain) {
-    if let Verdict::Best(hash) | Verdict::Side(hash) = *verdict {
-        let best = chain
-            .find_by_hash(&hash)
-            .is_some_and(|entry| chain.is_on_best_chain(entry));
-        *verdict = if best {
-            Verdict::Best(hash)
-        } else {
-            Verdict::Side(hash)
-        };
-    }
-}
-
-fn refused(rejected: jbc_chain::Rejected) -> Verdict {
-    // A clock may be wrong, a twin is not its sender's doing, and a tutorial node stamps the start of its search, which
-    // may lie before the median, and what our operator holds fast others cannot know: nobody is blamed for those
-    // (RELIABILITY.md, "nobody banned for it").
-    let blame = !rejected.may_pass_later()
-        && !matches!(rejected.rule, "twin" | "median" | "checkpoint" | "finality");
-    Verdict::Refused {
-        rule: rejected.rule,
-        field: rejected.field,
-        reason: rejected.reason.into_owned(),
-        blame,
-    }
-}
-
-/// Whose share of the orphan pool a block takes. On loopback every node has one address, so there its word counts.
-fn sender(origin: &Origin) -> String {
-    match origin {
-        Origin::Mined => "mined".to_owned(),
-        Origin::Posted {
-            address,
-            peer: Some(peer),
-        } if address.is_loopback() => peer.to_string(),
-        Origin::Posted { address, .. } => address.to_string(),
-        Origin::Synced { peer, .. } => peer.to_string(),
     }
 }

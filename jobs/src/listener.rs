@@ -127,6 +127,8 @@ pub struct Listener {
     held: HashSet<Hash>,
     /// A job is out that gathers what the next block is to carry.
     gathering: bool,
+    /// An entry came since that job began, or before there was one.
+    ungathered: bool,
     /// A block mined here that found the disk or the scheduler full: tried again, since nobody else has it.
     unstored: Option<Block<Unchecked>>,
 }
@@ -152,6 +154,7 @@ impl Listener {
             looking_at_disk: false,
             held: HashSet::new(),
             gathering: false,
+            ungathered: false,
             unstored: None,
         }
     }
@@ -236,16 +239,24 @@ impl Listener {
             ) => commands.push(Command::Fail {
                 reason: reason.clone(),
             }),
-            (Task::Admit(task), End::Done(Outcome::Admitted(admitted))) => {
-                self.admitted(task, admitted, commands);
-            }
-            (Task::Admit(_), End::Done(Outcome::Broken { reason })) => {
+            // As a validation, one that was cancelled while it ran has done its work all the same.
+            (
+                Task::Admit(task),
+                End::Done(Outcome::Admitted(admitted))
+                | End::Cancelled(Some(Outcome::Admitted(admitted))),
+            ) => self.admitted(task, admitted, commands),
+            (
+                Task::Admit(_),
+                End::Done(Outcome::Broken { reason })
+                | End::Cancelled(Some(Outcome::Broken { reason })),
+            ) => {
                 commands.push(Command::Fail {
                     reason: reason.clone(),
                 });
             }
             (Task::Gather, end) => {
                 self.gathering = kept;
+                self.gather(commands);
                 if let End::Done(Outcome::Gathered { tip, entries }) = end
                     && *tip == self.tip.hash
                 {
@@ -303,46 +314,52 @@ impl Listener {
         }
         let (leaf, bytes) = (admitted.leaf, task.entry.len());
         commands.push(Command::Publish(News::Entry { leaf, bytes }));
-        self.network.pass_on(leaf, task.peer.as_ref(), commands);
-        if self.mining.lanes() > 0 && !self.gathering {
-            self.gathering = true;
-            commands.push(Command::Add {
-                task: Task::Gather,
-                delay: Duration::from_millis(GATHER_AFTER_MS),
-            });
-        }
+        self.network.pass_on(leaf, commands);
+        self.ungathered = self.mining.lanes() > 0;
+        self.gather(commands);
     }
 
-    /// Holds a block until its time, if there is room and its time is near. A block that was asked for comes with the next
+    /// Has the miner's next entries gathered, if there are new ones and nobody does.
+    fn gather(&mut self, commands: &mut Vec<Command>) {
+        if self.gathering || !std::mem::take(&mut self.ungathered) {
+            return;
+        }
+        self.gathering = true;
+        commands.push(Command::Add {
+            task: Task::Gather,
+            delay: Duration::from_millis(GATHER_AFTER_MS),
+        });
+    }
+
+    /// Holds a block until its time, if there is room and its time is near. One that was asked for comes again with the next
     /// sync.
     fn hold(
         &mut self,
-        task: &ValidateTask,
-        early: (&Hash, UnixMicros),
-        now: UnixMicros,
+        block: &Block<Unchecked>,
+        until: UnixMicros,
+        (origin, now): (&Origin, UnixMicros),
         commands: &mut Vec<Command>,
     ) {
-        let (hash, until) = early;
+        let hash = *block.hash();
         let wait_micros = until.0.saturating_sub(now.0).max(0).unsigned_abs() + 1_000;
-        let block = task.blocks.iter().find(|block| block.hash() == hash);
-        let (Some(block), false) = (block, matches!(task.origin, Origin::Synced { .. })) else {
-            return;
-        };
-        if wait_micros > HELD_MICROS_MAX || self.held.len() >= HELD_MAX {
-            return;
-        }
-        self.held.insert(*hash);
+        let is_held = wait_micros <= HELD_MICROS_MAX
+            && self.held.len() < HELD_MAX
+            && !matches!(origin, Origin::Synced { .. });
         commands.push(Command::Publish(News::Early {
-            hash: *hash,
+            hash,
             wait_ms: wait_micros / 1_000,
+            held: is_held,
         }));
-        commands.push(Command::Add {
-            task: Task::Validate(ValidateTask {
-                blocks: vec![block.clone()],
-                origin: task.origin.clone(),
-            }),
-            delay: Duration::from_micros(wait_micros),
-        });
+        if is_held {
+            self.held.insert(hash);
+            commands.push(Command::Add {
+                task: Task::Validate(ValidateTask {
+                    blocks: vec![block.clone()],
+                    origin: origin.clone(),
+                }),
+                delay: Duration::from_micros(wait_micros),
+            });
+        }
     }
 
     fn validated(
@@ -353,10 +370,15 @@ impl Listener {
         commands: &mut Vec<Command>,
     ) {
         self.release(task);
-        for verdict in &validated.verdicts {
-            if let Verdict::Early { hash, until } = verdict {
-                self.hold(task, (hash, *until), now, commands);
-            }
+        let times = validated
+            .verdicts
+            .iter()
+            .filter_map(|verdict| match verdict {
+                Verdict::Early { until, .. } => Some(*until),
+                _ => None,
+            });
+        for (block, until) in validated.early.iter().zip(times) {
+            self.hold(block, until, (&task.origin, now), commands);
         }
         if validated.full {
             self.disk_filled(task, commands);

@@ -35,7 +35,7 @@ pub enum StoreError {
 
 /// Durable blocks, in first-seen order.
 pub trait Store: Send + Sync + 'static {
-    /// Appends blocks under their positions, notes under which of them each entry of theirs stands, and changes the pool, all
+    /// Appends blocks under their positions, notes under which of them each entry of theirs but the first stands, and changes the pool, all
     /// of it or nothing. When this returns `Ok`, it survives a power cut.
     ///
     /// # Errors
@@ -52,7 +52,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Failed`] when they cannot be read.
     fn pool(&self) -> Result<Vec<(PoolKey, Vec<u8>)>, StoreError>;
 
-    /// The positions of the blocks, on whichever branch, that have the entry of this name.
+    /// The positions of the blocks, on whichever branch, that have the entry of this name behind their miner's
+    /// own.
     ///
     /// # Errors
     /// [`StoreError::Failed`] when they cannot be read.

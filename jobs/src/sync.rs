@@ -28,6 +28,11 @@ async fn step<S: Store, P: Peers>(
     peers: &P,
 ) -> Result<SyncStep, PeerError> {
     let status = match peers.status(&task.peer).await? {
+        PeerStatus::Tutorial if ledger.network().rules.is_v2() => {
+            // Asking for its whole chain would keep it from mining, to learn what is known.
+            let theirs = "a node of the Python tutorial".to_owned();
+            return Ok(SyncStep::OtherNetwork { theirs });
+        }
         PeerStatus::Tutorial => return from_tutorial(&task.peer, ledger, peers).await,
         PeerStatus::Jbc(status) => status,
     };

@@ -108,15 +108,15 @@ pub enum Origin {
 pub struct AdmitTask {
     /// The entry.
     pub entry: Arc<[u8]>,
-    /// The peer that pushed it, if one did.
-    pub peer: Option<PeerUrl>,
 }
 
 /// Entries to push.
 #[derive(Clone, Debug)]
 pub struct GossipTask {
-    /// The entry; none for those that have been waiting for long.
-    pub leaf: Option<Hash>,
+    /// New entries.
+    pub leaves: Vec<Hash>,
+    /// Whether to push some of those that have been waiting for long, too.
+    pub remind: bool,
     /// To whom.
     pub peers: Vec<PeerUrl>,
 }
@@ -199,9 +199,6 @@ impl Task {
             },
             Self::Admit(task) => admit_id(&leaf_hash(&task.entry)),
             Self::Gather => "gather".to_owned(),
-            Self::Gossip(GossipTask {
-                leaf: Some(leaf), ..
-            }) => format!("gossip:{}", leaf.short()),
             Self::Gossip(_) => "gossip".to_owned(),
             Self::Broadcast(task) => format!("broadcast:{}", task.block.hash().short()),
             Self::Sync(task) => format!("sync:{}", task.peer),

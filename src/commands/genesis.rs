@@ -21,6 +21,10 @@ const HASHES_PER_S: f64 = 4_000_000.0;
 /// How much easier than the first block the blocks may become, where that is easier than `dev`'s limit.
 const LIMIT_FACTOR: f64 = 20.0;
 
+/// The time between two blocks where none is asked for, as in `dev`.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// What a classic first block says where nothing is asked for.
+const FIRST_DATA: &str = "First block.";
 /// The most hashes that a first block may take.
 const HASHES_MAX: f64 = 1e11;
 
@@ -37,9 +41,9 @@ pub struct GenesisFlags {
     /// --zeros or --target is given, else v2]
     #[structopt(long, possible_values = &["v2", "classic"])]
     pub rules: Option<String>,
-    /// v2: the time between two blocks, as 10s, 500ms or 2m
-    #[structopt(long, value_name = "TIME", default_value = "5s", parse(try_from_str = duration))]
-    pub interval: Duration,
+    /// v2: the time between two blocks, as 10s, 500ms or 2m [default: 5s]
+    #[structopt(long, value_name = "TIME", parse(try_from_str = duration))]
+    pub interval: Option<Duration>,
     /// v2: hashes that the first blocks take [default: 4 million for each second of the interval]
     #[structopt(long, value_name = "N")]
     pub hashes: Option<f64>,
@@ -57,9 +61,9 @@ pub struct GenesisFlags {
         default_value = "my network"
     )]
     pub name: String,
-    /// classic: what the first block says
-    #[structopt(long, default_value = "First block.")]
-    pub data: String,
+    /// classic: what the first block says [default: First block.]
+    #[structopt(long)]
+    pub data: Option<String>,
     /// Where to write the network [default: its name as a file name, my-network.json]
     #[structopt(long, value_name = "FILE", parse(from_os_str))]
     pub out: Option<PathBuf>,
@@ -98,8 +102,8 @@ pub async fn run(flags: GenesisFlags) -> anyhow::Result<ExitCode> {
 }
 
 fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
-    if flags.hashes.is_some() {
-        bail!("--hashes: a classic network's difficulty is --zeros or --target");
+    if flags.hashes.is_some() || flags.interval.is_some() {
+        bail!("--hashes, --interval: a classic network's difficulty is --zeros or --target");
     }
     let target = match (flags.zeros, &flags.target) {
         (Some(zeros), _) if zeros > ZEROS_MAX => {
@@ -112,7 +116,7 @@ fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
         (None, None) => bail!("--zeros or --target says how hard the network is"),
     };
     let timestamp = Timestamp::from_instant(SystemClock.now());
-    let parts = TemplateParts::genesis(flags.data.as_str(), timestamp);
+    let parts = TemplateParts::genesis(flags.data.as_deref().unwrap_or(FIRST_DATA), timestamp);
     let nonce = mine(&parts, target)?;
     Ok(Network::with_genesis(
         flags.name.as_str(),
@@ -127,7 +131,13 @@ fn v2(flags: &GenesisFlags) -> anyhow::Result<Network> {
             "--zeros, --target: a v2 network's difficulty follows --interval; --hashes says where it begins"
         );
     }
-    let interval = flags.interval.as_secs_f64();
+    if flags.data.is_some() {
+        bail!(
+            "--data: the first block of a v2 network says its rules and its name, which is --tag"
+        );
+    }
+    let time = flags.interval.unwrap_or(INTERVAL);
+    let interval = time.as_secs_f64();
     let hashes = flags
         .hashes
         .unwrap_or((HASHES_PER_S * interval).clamp(1.0, HASHES_MAX));
@@ -142,7 +152,7 @@ fn v2(flags: &GenesisFlags) -> anyhow::Result<Network> {
     );
     let easier = Target::from_expected_hashes(hashes / LIMIT_FACTOR);
     let rules = V2Rules {
-        interval_ms: flags.interval.as_millis().try_into().unwrap_or(u64::MAX),
+        interval_ms: time.as_millis().try_into().unwrap_or(u64::MAX),
         limit: dev.limit.max(Bits::from_target(&easier)),
         ..dev
     };

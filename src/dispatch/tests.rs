@@ -101,6 +101,7 @@ impl Bench {
             verdicts: Vec::new(),
             tip: None,
             full: true,
+            early: Vec::new(),
         };
         self.ended(Task::Validate(task), Outcome::Validated(validated));
         assert!(self.dispatch.listener().disk_is_full());

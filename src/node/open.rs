@@ -92,6 +92,9 @@ fn rebuild(config: &Config, reason: &str) -> Result<Ledger<BlockStore>, NodeErro
     );
     let ledger = open_database(config)?;
     import(config, &ledger)?;
+    if config.network.rules.is_v2() {
+        tracing::error!("entries that waited in it are gone from here, unless a peer has them too");
+    }
     tracing::error!(
         "rebuilt {} blocks from files; peers are asked for the rest",
         ledger.snapshot().blocks - 1

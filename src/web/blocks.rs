@@ -10,7 +10,7 @@ use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::ports::Clock;
 use jbc_jobs::sync::{BATCH_BLOCKS, HEADERS_MAX};
 use jbc_jobs::task::{Origin, Task, ValidateTask};
-use jbc_scheduler::{AddError, Trigger};
+use jbc_scheduler::{AddError, JobId, Trigger};
 use serde_json::json;
 use warp::http::StatusCode;
 use warp::reply::Response;
@@ -23,6 +23,8 @@ use crate::peers::PEER_HEADER;
 
 /// About how many bytes of blocks one answer holds.
 const BATCH_BYTES: usize = 4 << 20;
+/// What an entry takes in memory beside its bytes.
+const ENTRY_OVERHEAD_BYTES: usize = 48;
 /// How long a whole chain may take to be read, in milliseconds: a slow reader keeps others waiting for its turn.
 const WHOLE_CHAIN_MS: u64 = 300_000;
 /// How long a request for the whole chain waits for its turn, in milliseconds.
@@ -112,16 +114,28 @@ fn take(caller: &Caller, peer: Option<&str>, body: &Bytes, node: &Arc<Node>) -> 
         address: caller.address,
         peer,
     };
+    let bytes = body.len() + block.entries().len() * ENTRY_OVERHEAD_BYTES;
     let task = Task::Validate(ValidateTask {
         blocks: vec![block],
         origin,
     });
-    match node.scheduler.add_job(task.into_spec(Trigger::Now)) {
-        Ok(_) => Ok(received()),
-        Err(AddError::Full { .. }) => Err(later(
+    let id = JobId::from(task.id());
+    let full = || {
+        later(
             StatusCode::SERVICE_UNAVAILABLE,
             "the queue of blocks is full",
-        )),
+        )
+    };
+    if !node.dispatch.make_room(&id, bytes) {
+        return Err(full());
+    }
+    let added = node.scheduler.add_job(task.into_spec(Trigger::Now));
+    if added.is_err() {
+        node.dispatch.give_room_back(&id);
+    }
+    match added {
+        Ok(_) => Ok(received()),
+        Err(AddError::Full { .. }) => Err(full()),
         Err(AddError::ShuttingDown) => Err(later(
             StatusCode::SERVICE_UNAVAILABLE,
             "the node is stopping",

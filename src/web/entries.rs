@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::body::Bytes;
 use jbc_chain::{Hash, MAX_ENTRY_BYTES, leaf_hash};
-use jbc_jobs::peer_url::PeerUrl;
 use jbc_jobs::task::{Admission, AdmitTask, EntryState, Outcome, Task, admit_id};
 use jbc_scheduler::{AddError, JobId, Trigger};
 use serde::Deserialize;
@@ -19,7 +18,6 @@ use warp::{Filter, Reply};
 use super::answers::{Answer, ApiError, json_reply, parse_body, reply};
 use super::{Caller, Routes, WithNode, caller, off_thread};
 use crate::node::Node;
-use crate::peers::PEER_HEADER;
 
 /// Longest body of a posted entry, in bytes: one of 4 KiB all of whose bytes are escaped as `\u00XX`.
 const BODY_BYTES: usize = 6 * MAX_ENTRY_BYTES + 64;
@@ -67,14 +65,11 @@ pub(super) fn routes(node: WithNode) -> Routes {
     let post = warp::path!("entries")
         .and(warp::post())
         .and(caller())
-        .and(warp::header::optional::<String>(PEER_HEADER))
         .and(warp::body::bytes())
         .and(node.clone())
-        .then(
-            |caller: Caller, peer: Option<String>, body: Bytes, node: Arc<Node>| async move {
-                reply(take(&caller, peer.as_deref(), &body, &node).await)
-            },
-        );
+        .then(|caller: Caller, body: Bytes, node: Arc<Node>| async move {
+            reply(take(&caller, &body, &node).await)
+        });
     let get = warp::path!("entries" / String)
         .and(warp::get())
         .and(node)
@@ -85,12 +80,7 @@ pub(super) fn routes(node: WithNode) -> Routes {
 }
 
 /// Enqueues the admission and waits for what comes of it.
-async fn take(
-    caller: &Caller,
-    peer: Option<&str>,
-    body: &Bytes,
-    node: &Arc<Node>,
-) -> Answer<Response> {
+async fn take(caller: &Caller, body: &Bytes, node: &Arc<Node>) -> Answer<Response> {
     carries_entries(node)?;
     let later = |reason: &str| ApiError::later(StatusCode::SERVICE_UNAVAILABLE, "entry", reason, 5);
     if !node.entry_limit.allows(caller.address, Instant::now()) {
@@ -104,7 +94,6 @@ async fn take(
     let id = JobId::from(admit_id(&leaf_hash(&entry)));
     let task = Task::Admit(AdmitTask {
         entry: entry.into(),
-        peer: peer.and_then(|url| PeerUrl::parse(url).ok()),
     });
     let outcome = node
         .dispatch

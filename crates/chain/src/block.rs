@@ -194,6 +194,11 @@ impl<S> Block<S> {
         }
     }
 
+    /// Its entries without the first, its miner's own: those that somebody posted.
+    pub fn posted(&self) -> &[Vec<u8>] {
+        self.entries().get(1..).unwrap_or_default()
+    }
+
     /// All but its entries; `None` of a classic block.
     pub fn header(&self) -> Option<Header> {
         let Body::V2 {

@@ -22,6 +22,10 @@ impl<S: Store> Ledger<S> {
     pub fn admit_entry(&self, entry: &[u8], now: UnixMicros) -> Result<Admitted, StoreError> {
         let leaf = leaf_hash(entry);
         let answer = |admission| Ok(Admitted { leaf, admission });
+        let _one_at_a_time = self
+            .admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // Against the chain's lock, so that no block with this entry comes between the look and the write.
         let chain = self.chain();
         if let Some(state) = self.state_in(&chain, &leaf)? {
@@ -57,6 +61,14 @@ impl<S: Store> Ledger<S> {
         if self.pool().contains(leaf) {
             return Ok(Some(EntryState::Pending));
         }
+        let genesis = &self.network.genesis;
+        if leaves(genesis.entries()).any(|known| known == *leaf) {
+            return Ok(Some(EntryState::Confirmed {
+                index: 0,
+                hash: *genesis.hash(),
+                confirmations: chain.tip().height() + 1,
+            }));
+        }
         let positions = self.store.blocks_with(leaf)?;
         let on_best = positions
             .into_iter()
@@ -82,18 +94,27 @@ impl<S: Store> Ledger<S> {
         (*chain.tip().hash(), self.next_entries())
     }
 
-    /// The entry of this name, while it waits; without a name, those that have been waiting since before `since`, the oldest
-    /// first and at most `count` of them.
-    pub fn waiting(&self, leaf: Option<&Hash>, since: UnixMicros, count: usize) -> Vec<Arc<[u8]>> {
+    /// The entries of these names that still wait.
+    pub fn waiting(&self, leaves: &[Hash]) -> Vec<Arc<[u8]>> {
         let pool = self.pool();
-        let entry = |waiting: &Waiting| Arc::clone(&waiting.entry);
-        match leaf {
-            Some(leaf) => pool.get(leaf).map(entry).into_iter().collect(),
-            None => {
-                let old = pool.iter().filter(|waiting| waiting.since < since);
-                old.take(count).map(entry).collect()
-            }
-        }
+        let waiting = leaves.iter().filter_map(|leaf| pool.get(leaf));
+        waiting.map(|waiting| Arc::clone(&waiting.entry)).collect()
+    }
+
+    /// Of the entries that have been waiting since before `since`, in portions of `count` and begun anew when all had their
+    /// turn, the portion of this turn.
+    pub fn waiting_since(&self, since: UnixMicros, turn: usize, count: usize) -> Vec<Arc<[u8]>> {
+        let pool = self.pool();
+        let old: Vec<&Waiting> = pool
+            .iter()
+            .filter(|waiting| waiting.since < since)
+            .collect();
+        let portions = old.len().div_ceil(count).max(1);
+        let portion = old.chunks(count).nth(turn % portions).unwrap_or_default();
+        portion
+            .iter()
+            .map(|waiting| Arc::clone(&waiting.entry))
+            .collect()
     }
 
     /// Entries waiting, and their bytes.
@@ -117,17 +138,20 @@ impl<S: Store> Ledger<S> {
         for id in branch.attached {
             let new = accepted.iter().find(|(new, _)| *new == id);
             match new {
-                Some((_, block)) => included.extend(leaves(block.entries())),
-                None => included.extend(leaves(self.block(id)?.entries())),
+                Some((_, block)) => included.extend(leaves(block.posted())),
+                None => included.extend(leaves(self.block(id)?.posted())),
             }
         }
         let mut returned = Vec::new();
         let mut on_chain: HashSet<Hash> = included.iter().copied().collect();
         for id in branch.detached {
-            // The first is its miner's own.
-            for entry in self.block(id)?.entries().iter().skip(1) {
+            for entry in self.block(id)?.posted() {
                 let leaf = leaf_hash(entry);
-                if on_chain.insert(leaf) && !self.is_below(chain, branch.fork, &leaf)? {
+                // An empty one nobody posted: peers would refuse it.
+                if !entry.is_empty()
+                    && on_chain.insert(leaf)
+                    && !self.is_below(chain, branch.fork, &leaf)?
+                {
                     returned.push((leaf, entry.clone()));
                 }
             }

@@ -1,6 +1,7 @@
 //! What follows from what peers say: syncs, pushes, introductions and scores.
 
 mod calls;
+mod gossip;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,10 +16,9 @@ use crate::peer_url::PeerUrl;
 use crate::poll::POLL_INTERVAL_MS;
 use crate::ports::{PeerError, PeerStatus};
 use crate::task::{
-    BroadcastTask, GossipTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask, Task, Tip,
-    TipChange, Uploaded, ValidateTask, Validated, Verdict,
+    BroadcastTask, Origin, Outcome, PollTask, Polled, SyncStep, SyncTask, Task, Tip, TipChange,
+    Uploaded, ValidateTask, Validated, Verdict,
 };
-use crate::upload::UPLOAD_BLOCKS;
 
 /// Blocks remembered with the peers that have shown them to us.
 const SEEN_BLOCKS_MAX: usize = 256;
@@ -38,6 +38,12 @@ pub struct Network {
     polling: bool,
     /// The peer of the long download under way.
     syncing: Option<PeerUrl>,
+    /// A job is out that pushes entries.
+    gossiping: bool,
+    /// Entries that came since.
+    fresh: Vec<Hash>,
+    /// Peers are to be reminded of those that still wait.
+    reminder_due: bool,
     /// Where peers can ask us for what they lack.
     own_url: Option<PeerUrl>,
 }
@@ -54,6 +60,9 @@ impl Network {
             last_orphan_poll,
             polling: false,
             syncing: None,
+            gossiping: false,
+            fresh: Vec::new(),
+            reminder_due: false,
             own_url: None,
         }
     }
@@ -114,11 +123,15 @@ impl Network {
             (
                 Task::Upload(task),
                 End::Done(Outcome::Uploaded(Uploaded {
-                    count: UPLOAD_BLOCKS,
+                    count: 1..,
                     error: None,
                 })),
             ) => {
                 commands.push(upload(&task.peer)); // there may be more
+            }
+            (Task::Gossip(_), _) => {
+                self.gossiping = kept;
+                self.gossip(commands);
             }
             (Task::Announce(_), End::Done(Outcome::Met(met))) => {
                 if met.status.is_ok() {
@@ -160,6 +173,7 @@ impl Network {
     pub(super) fn gone(&mut self, task: &Task) {
         match task {
             Task::Poll(_) => self.polling = false,
+            Task::Gossip(_) => self.gossiping = false,
             Task::Sync(task) => self.sync_is_over(&task.peer),
             Task::Validate(ValidateTask {
                 origin: Origin::Synced { peer, .. },
@@ -184,32 +198,6 @@ impl Network {
 
     pub(super) fn removed(&mut self, url: &PeerUrl) {
         self.table.remove(url);
-    }
-
-    /// Pushes a new entry to peers but the one it came from.
-    pub(super) fn pass_on(&self, leaf: Hash, from: Option<&PeerUrl>, commands: &mut Vec<Command>) {
-        self.gossip(Some(leaf), from, commands);
-    }
-
-    /// Pushes what still waits again: a peer may have been away when it came.
-    fn remind(&self, tip: &Tip, commands: &mut Vec<Command>) {
-        if tip.bits.is_some() {
-            self.gossip(None, None, commands);
-        }
-    }
-
-    fn gossip(&self, leaf: Option<Hash>, but: Option<&PeerUrl>, commands: &mut Vec<Command>) {
-        let friends = self
-            .table
-            .list()
-            .filter(|peer| peer.kind == PeerKind::Jbc && peer.reachable && Some(&peer.url) != but);
-        let peers: Vec<_> = friends
-            .map(|peer| peer.url.clone())
-            .take(PUSHES_MAX)
-            .collect();
-        if !peers.is_empty() {
-            commands.push(add(Task::Gossip(GossipTask { leaf, peers })));
-        }
     }
 
     /// Whether a peer is behind us and cannot ask us for the rest.
@@ -348,10 +336,11 @@ impl Network {
         commands: &mut Vec<Command>,
     ) {
         self.note_senders(task, validated);
+        // What is early is nobody's fault, and ends a sync all the same: what follows builds on it.
         let refused = validated
             .verdicts
             .iter()
-            .any(|verdict| matches!(verdict, Verdict::Refused { .. }));
+            .any(|verdict| matches!(verdict, Verdict::Refused { .. } | Verdict::Early { .. }));
         let blamed = validated
             .verdicts
             .iter()

@@ -46,12 +46,14 @@ pub enum News {
         /// `mined`, `posted` or `synced`.
         origin: &'static str,
     },
-    /// A block is ahead of this node's clock and held until its time.
+    /// A block is ahead of this node's clock.
     Early {
         /// The block.
         hash: Hash,
-        /// How long it is held, in milliseconds.
+        /// How long until its time, in milliseconds.
         wait_ms: u64,
+        /// Whether it is held until then: not if that is long, or many are held, or a sync will bring it again.
+        held: bool,
     },
     /// An entry was taken into the pool.
     Entry {

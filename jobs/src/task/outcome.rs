@@ -77,6 +77,8 @@ pub struct Validated {
     pub tip: Option<Box<TipChange>>,
     /// Whether the disk was full, so that nothing was accepted.
     pub full: bool,
+    /// The blocks that are [`Early`](Verdict::Early), in the order of their verdicts.
+    pub early: Vec<Block<Unchecked>>,
 }
 
 impl Validated {

@@ -14,7 +14,7 @@ use jbc_jobs::pool::{POOL_BYTES_MAX, POOL_ENTRIES_MAX, Pool, PoolChange};
 use jbc_jobs::ports::Store;
 use jbc_jobs::task::{Admission, EntryState, GossipTask, Origin, Outcome, Validated, Verdict};
 
-use crate::fakes::{Disk, MemoryStore, NOW, SECOND, ScriptedPeers, Serving, remote};
+use crate::fakes::{Call, Disk, MemoryStore, NOW, SECOND, ScriptedPeers, Serving, remote};
 
 /// A v2 network where every second hash is valid work, a block each second.
 fn v2_network() -> Network {
@@ -229,7 +229,7 @@ fn what_waits_and_where_all_stands_is_the_same_after_a_restart() {
         Some(EntryState::Confirmed { index: 1, .. })
     ));
     // Nobody knows how long they waited, so peers are told again.
-    let old = again.waiting(None, NOW.plus(-1), 10);
+    let old = again.waiting_since(NOW.plus(-1), 0, 10);
     assert_eq!(old.len(), 1);
 }
 
@@ -260,33 +260,128 @@ fn gossip_brings_peers_what_waits_and_goes_on_where_one_is_away() {
         admission(&ours, text);
     }
     let peers = ScriptedPeers::of(&remote(1), Serving(theirs.clone()));
-    let run = |leaf, now| {
+    let run = |leaves: &[&str], remind, now| {
         let task = GossipTask {
-            leaf,
+            leaves: leaves.iter().map(|text| leaf(text)).collect(),
+            remind,
             peers: vec![remote(9), remote(1)],
         };
         let ran = gossip::run(&task, &ours, &peers, now).now_or_never();
         ran.expect("scripted peers keep nobody waiting")
     };
-    assert!(matches!(
-        run(Some(leaf("b")), NOW),
-        Outcome::Gossiped {
-            entries: 1,
-            peers: 1
-        }
-    ));
+    let gossiped = |outcome: Outcome| match outcome {
+        Outcome::Gossiped { entries, peers } => (entries, peers),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(gossiped(run(&["b", "gone"], false, NOW)), (1, 1));
     assert_eq!(offered(&theirs), ["b"]);
     // Those that came just now were passed on just now.
-    assert!(matches!(
-        run(None, NOW),
-        Outcome::Gossiped { entries: 0, .. }
-    ));
-    assert!(matches!(
-        run(None, NOW.plus(60 * SECOND)),
-        Outcome::Gossiped {
-            entries: 2,
-            peers: 1
-        }
-    ));
+    assert_eq!(gossiped(run(&[], true, NOW)), (0, 0));
+    assert_eq!(gossiped(run(&[], true, NOW.plus(60 * SECOND))), (2, 1));
     assert_eq!(offered(&theirs), ["b", "a"]);
+}
+
+#[test]
+fn peers_are_reminded_in_turns_so_that_every_entry_has_its_own() {
+    let ledger = v2_ledger();
+    for number in 0..60 {
+        admission(&ledger, &format!("{number}"));
+    }
+    let mut seen: Vec<_> = (0..3)
+        .flat_map(|turn| ledger.waiting_since(NOW.plus(1), turn, 25))
+        .collect();
+    assert_eq!(ledger.waiting_since(NOW.plus(1), 3, 25), seen[..25]);
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 60);
+    assert_eq!(
+        ledger.waiting_since(NOW, 0, 25),
+        Vec::<std::sync::Arc<[u8]>>::new()
+    );
+}
+
+/// A second worker took an admission while the first one wrote, and both were given the same place in the pool.
+#[test]
+fn entries_taken_in_at_the_same_time_are_all_kept() {
+    let ledger = v2_ledger();
+    let texts: Vec<String> = (0..64).map(|number| format!("entry {number}")).collect();
+    // Each write waits for company, as long as there can be some.
+    let inside = std::sync::atomic::AtomicUsize::new(0);
+    let inside = std::sync::Arc::new(inside);
+    ledger.store().watch({
+        let inside = std::sync::Arc::clone(&inside);
+        move |call| {
+            if matches!(call, Call::Append(_)) {
+                inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                std::thread::yield_now();
+            }
+        }
+    });
+    std::thread::scope(|scope| {
+        for part in texts.chunks(8) {
+            let ledger = &ledger;
+            scope.spawn(move || {
+                part.iter()
+                    .for_each(|text| assert_eq!(admission(ledger, text), Admission::Taken))
+            });
+        }
+    });
+    assert_eq!(
+        inside.load(std::sync::atomic::Ordering::SeqCst),
+        texts.len()
+    );
+    assert_eq!(
+        (ledger.pool_size().0, ledger.store().pool().unwrap().len()),
+        (64, 64)
+    );
+    let mut waiting = offered(&ledger);
+    waiting.sort();
+    let mut expected = texts.clone();
+    expected.sort();
+    assert_eq!(waiting, expected);
+}
+
+#[test]
+fn what_a_miner_says_first_is_no_entry_whoever_posted_it_too() {
+    let ledger = v2_ledger();
+    admission(&ledger, "mine");
+    let block = carrying(&v2_genesis(), "mine", &[]);
+    take(&ledger, &[block]);
+    assert_eq!(state(&ledger, "mine"), Some(EntryState::Pending));
+    let longer = carrying(&v2_genesis(), "other", &[""]);
+    let longest = carrying(&longer, "other", &[]);
+    take(&ledger, &[longer, longest]);
+    assert_eq!(offered(&ledger), ["mine"]);
+    // The network's own parameters stand in its first block.
+    let first = String::from_utf8(v2_genesis().entries()[0].clone()).unwrap();
+    assert!(matches!(
+        admission(&ledger, &first),
+        Admission::Known(EntryState::Confirmed { index: 0, .. })
+    ));
+}
+
+#[test]
+fn a_clock_that_is_behind_keeps_nobody_from_mining() {
+    let ledger = v2_ledger();
+    let ahead = carrying_at(&v2_genesis(), "x", &[], NOW.plus(2 * SECOND));
+    take(&ledger, std::slice::from_ref(&ahead));
+    let own = carrying_at(&ahead, "own", &[], NOW.plus(2 * SECOND + 1_000));
+    let answer = ledger
+        .admit(&[own], &Origin::Mined, NOW.plus(-3_600 * SECOND))
+        .unwrap();
+    assert!(answer.tip.is_some(), "{:?}", answer.verdicts);
+}
+
+#[test]
+fn an_early_child_of_a_block_that_arrives_is_handed_out_to_be_held() {
+    let ledger = v2_ledger();
+    let parent = carrying(&v2_genesis(), "parent", &[]);
+    let child = carrying_at(&parent, "child", &[], NOW.plus(60 * SECOND));
+    assert!(matches!(
+        take(&ledger, std::slice::from_ref(&child)).verdicts[..],
+        [Verdict::Orphan { .. }]
+    ));
+    let answer = take(&ledger, &[parent]);
+    assert_eq!(answer.early, [child]);
+    assert!(answer.tip.is_some());
 }

@@ -199,6 +199,7 @@ pub(crate) fn verdicts(verdicts: Vec<Verdict>) -> Validated {
         verdicts,
         tip: None,
         full: false,
+        early: Vec::new(),
     }
 }
 

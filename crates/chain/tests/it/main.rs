@@ -8,6 +8,7 @@ mod blocks;
 mod fixtures;
 #[cfg(test)]
 mod guards;
+#[cfg(test)]
 mod json;
 #[cfg(test)]
 mod malleability;

@@ -8,8 +8,8 @@ use jbc_jobs::listener::{
 };
 use jbc_jobs::peer_table::PeerTable;
 use jbc_jobs::task::{
-    Admission, AdmitTask, EntryState, GossipTask, MineTask, Outcome, PollTask, Polled, Task,
-    ValidateTask, Verdict,
+    Admission, AdmitTask, EntryState, GossipTask, MineTask, Origin, Outcome, PollTask, Polled,
+    Task, ValidateTask, Validated, Verdict,
 };
 
 use super::{carrying_at, leaf, posted, v2_genesis, v2_ledger, v2_network};
@@ -105,7 +105,7 @@ fn a_new_entry_is_gathered_once_and_carried_by_the_next_range() {
     let (mut listener, range) = listener();
     let admit = |text: &str| {
         let entry = text.as_bytes().into();
-        let (task, leaf) = (AdmitTask { entry, peer: None }, leaf(text));
+        let (task, leaf) = (AdmitTask { entry }, leaf(text));
         let admission = Admission::Taken;
         let admitted = Outcome::Admitted(jbc_jobs::task::Admitted { leaf, admission });
         (Task::Admit(task), admitted)
@@ -160,11 +160,15 @@ fn an_early_block_comes_again_at_its_time_but_only_so_many() {
         let time = NOW.plus(10 * SECOND + number);
         let block = carrying_at(&v2_genesis(), &format!("{number}"), &[], time);
         let (hash, until) = (*block.hash(), NOW.plus(8 * SECOND));
+        let task_blocks = vec![block];
         let task = Task::Validate(ValidateTask {
-            blocks: vec![block],
+            blocks: task_blocks.clone(),
             origin: posted(),
         });
-        let outcome = Outcome::Validated(verdicts(vec![Verdict::Early { hash, until }]));
+        let outcome = Outcome::Validated(Validated {
+            early: task_blocks.clone(),
+            ..verdicts(vec![Verdict::Early { hash, until }])
+        });
         let commands = done(&mut listener, &task, &outcome);
         let again = commands.iter().find_map(|command| match command {
             Command::Add {
@@ -182,7 +186,7 @@ fn an_early_block_comes_again_at_its_time_but_only_so_many() {
 }
 
 #[test]
-fn a_new_entry_goes_to_peers_but_the_one_it_came_from_and_old_ones_again_after_a_poll() {
+fn new_entries_go_to_peers_one_job_at_a_time_and_old_ones_again_after_a_poll() {
     let (mut listener, _) = listener();
     let friend = |mut status: jbc_jobs::ports::PeerStatus| {
         if let jbc_jobs::ports::PeerStatus::Jbc(status) = &mut status {
@@ -211,34 +215,72 @@ fn a_new_entry_goes_to_peers_but_the_one_it_came_from_and_old_ones_again_after_a
         gossip.collect()
     };
     let reminder = gossip(&commands);
-    assert_eq!(
-        (reminder.len(), reminder[0].leaf, reminder[0].peers.len()),
-        (1, None, 2)
-    );
+    assert_eq!(reminder.len(), 1);
+    assert!(reminder[0].remind && reminder[0].leaves.is_empty());
+    assert_eq!(reminder[0].peers, [remote(1), remote(2)]);
 
-    let task = AdmitTask {
-        entry: b"a"[..].into(),
-        peer: Some(remote(1)),
-    };
-    let admitted = |admission| {
-        Outcome::Admitted(jbc_jobs::task::Admitted {
-            leaf: leaf("a"),
+    // While that is out, what comes waits for it, and goes together.
+    let mut admit = |text: &str, admission| {
+        let task = AdmitTask {
+            entry: text.as_bytes().into(),
+        };
+        let admitted = Outcome::Admitted(jbc_jobs::task::Admitted {
+            leaf: leaf(text),
             admission,
-        })
+        });
+        gossip(&done(&mut listener, &Task::Admit(task), &admitted)).len()
     };
-    let commands = done(
-        &mut listener,
-        &Task::Admit(task.clone()),
-        &admitted(Admission::Taken),
-    );
-    let passed = gossip(&commands);
+    assert_eq!(admit("a", Admission::Taken), 0);
+    assert_eq!(admit("known", Admission::Known(EntryState::Pending)), 0);
+    assert_eq!(admit("b", Admission::Taken), 0);
+    let ended = Outcome::Gossiped {
+        entries: 0,
+        peers: 2,
+    };
+    let first = Task::Gossip(reminder[0].clone());
+    let passed = gossip(&done(&mut listener, &first, &ended));
+    assert_eq!(passed.len(), 1);
     assert_eq!(
-        (passed.len(), passed[0].leaf, &passed[0].peers),
-        (1, Some(leaf("a")), &vec![remote(2)])
+        passed[0].leaves,
+        [leaf("a"), leaf("b")],
+        "no echo of what was known"
     );
-    let known = admitted(Admission::Known(EntryState::Pending));
-    assert!(
-        gossip(&done(&mut listener, &Task::Admit(task), &known)).is_empty(),
-        "no echo"
-    );
+    assert!(!passed[0].remind);
+    let second = Task::Gossip(passed[0].clone());
+    assert!(gossip(&done(&mut listener, &second, &ended)).is_empty());
+}
+
+/// A clock that is an hour behind finds most of an honest chain early: nobody is to blame, and the download ends there.
+#[test]
+fn an_early_block_ends_a_sync_and_costs_its_peer_nothing() {
+    let (mut listener, _) = listener();
+    let block = carrying_at(&v2_genesis(), "x", &[], NOW.plus(3_600 * SECOND));
+    let (hash, until) = (*block.hash(), NOW.plus(3_598 * SECOND));
+    let task = Task::Validate(ValidateTask {
+        blocks: vec![block.clone()],
+        origin: Origin::Synced {
+            peer: remote(1),
+            claim: None,
+            next: Some(501),
+        },
+    });
+    for _ in 0..10 {
+        let outcome = Outcome::Validated(Validated {
+            early: vec![block.clone()],
+            ..verdicts(vec![Verdict::Early { hash, until }])
+        });
+        let commands = done(&mut listener, &task, &outcome);
+        let syncs = added(&commands).into_iter();
+        assert_eq!(
+            syncs.filter(|task| matches!(task, Task::Sync(_))).count(),
+            0
+        );
+        let held = added(&commands).into_iter();
+        assert_eq!(
+            held.filter(|task| matches!(task, Task::Validate(_)))
+                .count(),
+            0
+        );
+    }
+    assert_eq!(listener.peers().get(&remote(1)).unwrap().score, 0);
 }

@@ -197,7 +197,7 @@ impl Store for MemoryStore {
     fn blocks_with(&self, leaf: &Hash) -> Result<Vec<EntryId>, StoreError> {
         let shelves = self.shelves();
         let having = shelves.blocks.iter().filter(|(_, block)| {
-            let mut entries = block.entries().iter();
+            let mut entries = block.posted().iter();
             entries.any(|entry| leaf_hash(entry) == *leaf)
         });
         Ok(having

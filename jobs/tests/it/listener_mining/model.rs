@@ -285,6 +285,7 @@ impl Model {
             _ => OwnedEnd::Done(Arc::new(Outcome::Validated(Validated {
                 verdicts: verdict.into_iter().collect(),
                 tip: tip.map(Box::new),
+                early: Vec::new(),
                 full,
             }))),
         };
