@@ -65,8 +65,9 @@ pub enum ChainCommand {
     /// Write a node's chain into a file, one block a line, each checked
     ///
     /// JSON Lines: one block a line in its canonical JSON (docs/protocol.md), the network's first block first. A FILE that is
-    /// there is continued: it is checked, a torn last line is cut, and where the node has changed branches its blocks are
-    /// replaced from the fork on. A FILE that is something else is left as it is.
+    /// there is continued: it is checked, a torn last line is cut, and where the node is on another branch with more work its
+    /// blocks are replaced from the fork on. A FILE that is something else is left as it is, and so is one that the node is
+    /// behind of, or whose blocks hold as much work as the node's: that is said, with exit code 1.
     Export(ExportArgs),
     /// Take a file of blocks into the data folder of a node that does not run
     ///

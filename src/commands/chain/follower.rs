@@ -1,6 +1,6 @@
 //! One chain, read from its first block on, each block checked by every rule.
 
-use jbc_chain::{Chain, Entry, Hash, Header, Network, Refusal, Rejected, UnixMicros};
+use jbc_chain::{Chain, Entry, Hash, Header, Network, Refusal, Rejected, UnixMicros, Work};
 
 use super::lines::Item;
 
@@ -12,6 +12,26 @@ pub(in crate::commands) struct Broken {
     pub(in crate::commands) index: u64,
     /// The rule it breaks.
     pub(in crate::commands) rejected: Rejected,
+}
+
+/// Where a chain ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) struct End {
+    /// Its last block's height.
+    pub(in crate::commands) height: u64,
+    /// The work of all of it.
+    pub(in crate::commands) work: Work,
+}
+
+/// How the chain that was followed before and the one that is followed now part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) struct Parting {
+    /// The height of the last block that both have.
+    pub(in crate::commands) fork: u64,
+    /// The one that was followed before.
+    pub(in crate::commands) old: End,
+    /// The one that is followed now.
+    pub(in crate::commands) new: End,
 }
 
 /// Follows a chain block by block, or header by header. It begins with the network's own first block and nothing else:
@@ -135,6 +155,21 @@ impl Follower {
         if let Some(last) = self.hash_at(taken - 1) {
             (self.taken, self.last) = (taken, last);
         }
+    }
+
+    /// How the chain up to this block, which was taken once, and the one up to the last part.
+    pub(in crate::commands) fn parting(&self, before: &Hash) -> Option<Parting> {
+        let branch = self.chain.branch(before, &self.last)?;
+        let end = |hash: &Hash| {
+            let entry = self.chain.find_by_hash(hash)?;
+            let (height, work) = (entry.height(), entry.work());
+            Some(End { height, work })
+        };
+        Some(Parting {
+            fork: self.chain.entry(branch.fork)?.height(),
+            old: end(before)?,
+            new: end(&self.last)?,
+        })
     }
 
     /// All that was read; its best branch is the one that was followed last.
