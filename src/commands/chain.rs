@@ -111,10 +111,10 @@ pub struct ShowArgs {
 /// # Errors
 /// What could not be read, or is not valid.
 pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
-    quiet_if_closed(match args.command {
+    match args.command {
         ChainCommand::Verify(args) => verify::run(args).await,
-        ChainCommand::Show(args) => show::run(args).await,
+        ChainCommand::Show(args) => quiet_if_closed(show::run(args).await),
         ChainCommand::Export(args) => export::run(args).await,
         ChainCommand::Import(args) => import::run(args).await,
-    })
+    }
 }

@@ -19,7 +19,7 @@ use super::chain::follower::Follower;
 use super::chain::lines::{Item, Lines};
 use super::chain::remote::{self, Part};
 use super::proof::{MAX_PROOF_BYTES, Proof, entry_of_file};
-use super::terminal::{now, one_line, print, quiet_if_closed};
+use super::terminal::{now, one_line, printable, tell};
 use crate::client::{NodeChoice, NodeClient};
 use crate::config;
 use crate::progress;
@@ -72,11 +72,8 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let sentence = verify(&args, network, now())
         .await
         .map_err(|error| error.context("not proven"))?;
-    quiet_if_closed(
-        print(&format!("{sentence}\n"))
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(Into::into),
-    )
+    tell(&format!("{}\n", printable(&sentence)))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The sentence that says what is proven.

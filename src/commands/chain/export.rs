@@ -15,7 +15,7 @@ use super::lines::{Item, Lines};
 use super::pinned;
 use super::remote::{self, MAX_TURNS, Part, Step};
 use crate::client::{NodeChoice, NodeClient};
-use crate::commands::terminal::{now, print, thousands};
+use crate::commands::terminal::{now, tell, thousands};
 use crate::progress;
 
 /// `jbc chain export`
@@ -46,13 +46,9 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
         true => Part::Headers,
         false => Part::Blocks,
     };
-    print(&format!(
-        "network {} ({})\n",
-        network.describe(),
-        pin.as_str()
-    ))?;
+    tell(&pin.line(&network))?;
     let exported = export(&node, network, part, &args.out, now()).await?;
-    print(&exported.sentence(part, &args.out))?;
+    tell(&exported.sentence(part, &args.out))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,7 +12,7 @@ use jbc_chain::{Block, Network, Unchecked};
 use self::verifier::{Fault, Verifier};
 use super::VerifyArgs;
 use super::source::{BlockStream, Item, Source, read_block_file};
-use crate::commands::terminal::{now, print, thousands};
+use crate::commands::terminal::{now, printable, tell, thousands};
 use crate::config;
 use crate::progress;
 use crate::store::block_files;
@@ -37,7 +37,11 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         Source::Stdin => verify_stream(BlockStream::of_stdin(), verifier, None).await?,
         Source::Node(node) => {
             // Only for the bar: a node of the tutorial has no status.
-            let blocks = node.status().await.ok().map(|status| status.tip.index + 1);
+            let blocks = node
+                .status()
+                .await
+                .ok()
+                .map(|status| status.tip.index.saturating_add(1));
             verify_stream(BlockStream::of_node(node).await?, verifier, blocks).await?
         }
     };
@@ -47,10 +51,10 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
 /// Says what was found: the report goes to stdout, that it is bad is the command's failure.
 fn conclude(report: &Report, source: &Source) -> anyhow::Result<ExitCode> {
     for fault in &report.faults {
-        print(&format!("{fault}\n"))?;
+        tell(&format!("{}\n", printable(&fault.to_string())))?;
     }
     if report.faults.is_empty() {
-        print(&format!("{}\n", report.verifier.praise()))?;
+        tell(&format!("{}\n", printable(&report.verifier.praise())))?;
         return Ok(ExitCode::SUCCESS);
     }
     match report.verifier.blocks() {
@@ -147,7 +151,7 @@ fn verify_folder(folder: &Path, mut verifier: Verifier) -> anyhow::Result<Report
             folder.display()
         );
     }
-    let bar = progress::bar(files.len() as u64, "verifying");
+    let bar = progress::bar_of(files.len() as u64, "verifying", "files");
     let mut faults = Vec::new();
     let mut next = 0;
     for (index, path) in files {
@@ -163,7 +167,7 @@ fn verify_folder(folder: &Path, mut verifier: Verifier) -> anyhow::Result<Report
                 last: index - 1,
             });
         }
-        next = index + 1;
+        next = index.saturating_add(1);
         let read = match read_block_file(&path) {
             Ok(block) if block.index() != index => Err(Fault::Misplaced {
                 file: name(),

@@ -227,7 +227,7 @@ async fn a_classic_node_is_told_apart_before_anything_is_posted() {
     );
     let server = Canned::serve(vec![("GET /status", status)]);
     let args = StampArgs::from_iter_safe(["stamp", "file", "--url", &server.url]).unwrap();
-    let error = stamp(args).await.unwrap_err();
+    let error = run(args).await.unwrap_err();
     assert!(error.to_string().contains("a classic network"), "{error}");
 }
 

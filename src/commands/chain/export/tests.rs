@@ -17,16 +17,18 @@ fn node(blocks: &[Block<Unchecked>], page: usize) -> (NodeClient, Canned) {
         ("GET /status", status_json(&network("export"), blocks)),
         ("GET /network", network("export").to_json()),
     ];
-    for from in 0..=blocks.len() {
+    // Whoever has a longer chain asks above this one's end.
+    for index in 0..blocks.len() + 10 {
+        let from = blocks.len().min(index);
         let until = blocks.len().min(from + page);
-        let path = format!("GET /blocks?from={from}&");
+        let path = format!("GET /blocks?from={index}&");
         answers.push((path.leak(), block_list(&blocks[from..until])));
         // Asked one by one for hashes, and in pages for headers.
         let until = blocks.len().min(from + 1);
-        let path = format!("GET /headers?from={from}&count=1 ");
+        let path = format!("GET /headers?from={index}&count=1 ");
         answers.push((path.leak(), header_list(&blocks[from..until])));
         let until = blocks.len().min(from + page);
-        let path = format!("GET /headers?from={from}&count=2000 ");
+        let path = format!("GET /headers?from={index}&count=2000 ");
         answers.push((path.leak(), header_list(&blocks[from..until])));
     }
     let server = Canned::serve(answers);
