@@ -1,7 +1,7 @@
 //! `jbc chain`: verifies or shows a chain, from a file, a folder or a node, and carries one from node to file to folder.
 //!
-//! - `source.rs`: where blocks come from, and `elements.rs`: a JSON array cut into its blocks as it comes, so that a chain
-//!   of any length passes through in constant memory.
+//! - `source.rs`: where blocks come from, and `elements.rs`: a JSON array, or JSON Lines, cut into blocks as it comes, so
+//!   that a chain of any length passes through in constant memory.
 //! - `verify.rs`: every rule, from the network's pinned first block on.
 //! - `show.rs`: one line a block, and `forks.rs`: the branches beside them.
 //! - `export.rs` and `import.rs`: files of one JSON line a block (`lines.rs`), continued where they end.
@@ -41,6 +41,7 @@ pub use self::import::ImportArgs;
     jbc chain show --forks http://127.0.0.1:5001   with the branches beside them
     jbc chain export --out chain.jsonl        the chain of the node on port 5000, one block a line; again: goes on
     jbc chain import chain.jsonl --data-dir chaindata/5001
+    jbc chain verify chain.jsonl              what it wrote
     curl -s localhost:5001/blockchain.json | jbc chain verify -")]
 pub struct ChainArgs {
     /// What to do
@@ -78,7 +79,7 @@ pub enum ChainCommand {
 /// `jbc chain verify`
 #[derive(Debug, StructOpt)]
 pub struct VerifyArgs {
-    /// A whole chain as a JSON array or one block (`-` reads stdin), a folder of block files, or http://host:port
+    /// A whole chain as a JSON array or as `jbc chain export` writes it, or one block (`-` reads stdin), a folder of block files, or http://host:port
     #[structopt(value_name = "FILE|DIR|URL")]
     pub source: Source,
     /// dev, classic6, classic, or a file made by `jbc genesis` [default: the built-in network of that first block]
@@ -89,7 +90,7 @@ pub struct VerifyArgs {
 /// `jbc chain show`
 #[derive(Debug, StructOpt)]
 pub struct ShowArgs {
-    /// A whole chain as a JSON array or one block (`-` reads stdin), a folder of block files, or http://host:port
+    /// A whole chain as a JSON array or as `jbc chain export` writes it, or one block (`-` reads stdin), a folder of block files, or http://host:port
     #[structopt(value_name = "FILE|DIR|URL")]
     pub source: Source,
     /// First index to show [default: so that the last blocks are shown]

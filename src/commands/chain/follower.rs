@@ -1,6 +1,11 @@
 //! One chain, read from its first block on, each block checked by every rule.
 
-use jbc_chain::{Chain, Entry, Hash, Header, Network, Refusal, Rejected, UnixMicros, Work};
+use std::collections::BTreeMap;
+
+use jbc_chain::{
+    Chain, CheckpointError, Entry, Guards, Hash, Header, Network, Refusal, Rejected, UnixMicros,
+    Work,
+};
 
 use super::lines::Item;
 
@@ -47,6 +52,8 @@ pub(in crate::commands) struct Follower {
     /// How many blocks were taken, and the last of them.
     taken: u64,
     last: Hash,
+    /// The height of the highest block that is pinned.
+    last_checkpoint: Option<u64>,
 }
 
 impl Follower {
@@ -57,7 +64,23 @@ impl Follower {
             network,
             now,
             taken: 0,
+            last_checkpoint: None,
         }
+    }
+
+    /// Follows only chains that have these blocks, from now on.
+    ///
+    /// # Errors
+    /// When the network's first block is pinned to another.
+    pub(in crate::commands) fn pin(
+        &mut self,
+        checkpoints: BTreeMap<u64, Hash>,
+    ) -> Result<(), CheckpointError> {
+        self.last_checkpoint = checkpoints.last_key_value().map(|(&index, _)| index);
+        self.chain.guard(Guards {
+            checkpoints,
+            finality_blocks: None,
+        })
     }
 
     pub(in crate::commands) fn network(&self) -> &Network {
@@ -175,7 +198,7 @@ impl Follower {
     /// All that was read; its best branch is the one that was followed last.
     ///
     /// # Errors
-    /// In words, that nothing was read, or that a branch that was left had as much work.
+    /// In words, that nothing was read, that a branch that was left had as much work, or that it ends before a checkpoint.
     pub(in crate::commands) fn into_chain(self) -> Result<Chain, String> {
         if self.taken == 0 {
             return Err("it holds no block".to_owned());
@@ -188,7 +211,13 @@ impl Follower {
                 tip.height()
             ));
         }
-        Ok(self.chain)
+        match self.last_checkpoint {
+            Some(pinned) if pinned >= self.taken => Err(format!(
+                "it ends with block {}, before the checkpoint of block {pinned}",
+                tip.height()
+            )),
+            _ => Ok(self.chain),
+        }
     }
 }
 

@@ -20,6 +20,8 @@ use crate::store::block_files;
 /// Blocks kept that came before their turn: the tutorial's nodes list theirs in the order of their folder. More of them
 /// mean that a block is missing.
 const MAX_WAITING_BLOCKS: usize = 100_000;
+/// How many bytes of them: 64 MiB, since whoever sends them may be no friend.
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// What a verification found.
 #[derive(Debug)]
@@ -74,19 +76,28 @@ async fn verify_stream(
     blocks: Option<u64>,
 ) -> anyhow::Result<Report> {
     let bar = progress::bar(blocks.unwrap_or(0), "verifying");
-    let mut sequence = Sequence {
-        verifier,
-        waiting: BTreeMap::new(),
-    };
+    let mut sequence = Sequence::new(verifier);
     let mut position = 0;
+    // A first one that begins no chain, until it is known whether others follow it.
+    let mut perhaps_alone = None;
     let fault = loop {
         let step = match stream.next().await {
-            Ok(Some(Item::Block(block))) if stream.is_one_alone() && block.index() > 0 => {
-                sequence.verifier.check_alone(block)
+            Ok(Some(Item::Block(block))) => {
+                if position == 0 && stream.is_bare() && block.index() > 0 {
+                    perhaps_alone = Some(block);
+                    Ok(())
+                } else {
+                    let mut blocks = perhaps_alone.take().into_iter().chain([block]);
+                    blocks.try_for_each(|block| sequence.add(block))
+                }
             }
-            Ok(Some(Item::Block(block))) => sequence.add(block),
             Ok(Some(Item::Torn(error))) => Err(Fault::NotBlock { position, error }),
-            Ok(None) => break sequence.missing(),
+            Ok(None) => {
+                break match perhaps_alone {
+                    Some(block) => sequence.verifier.check_alone(block).err(),
+                    None => sequence.missing(),
+                };
+            }
             // A connection that broke says nothing about the chain; a text that is torn does.
             Err(error) if error.is::<crate::client::ClientError>() => return Err(error),
             Err(error) => Err(Fault::Text {
@@ -111,25 +122,45 @@ async fn verify_stream(
 struct Sequence {
     verifier: Verifier,
     waiting: BTreeMap<u64, Block<Unchecked>>,
+    waiting_bytes: usize,
 }
 
 impl Sequence {
+    fn new(verifier: Verifier) -> Self {
+        Self {
+            verifier,
+            waiting: BTreeMap::new(),
+            waiting_bytes: 0,
+        }
+    }
+
     fn add(&mut self, block: Block<Unchecked>) -> Result<(), Fault> {
-        let next = self.verifier.blocks();
-        if block.index() > next {
-            if self.waiting.len() == MAX_WAITING_BLOCKS {
-                return Err(Fault::Missing { index: next });
-            }
-            let index = block.index();
-            return match self.waiting.insert(index, block) {
-                None => Ok(()),
-                Some(_) => Err(Fault::Twice { index }),
-            };
+        if block.index() > self.verifier.blocks() {
+            return self.keep(block);
         }
         self.verifier.add(block)?;
         while let Some(block) = self.waiting.remove(&self.verifier.blocks()) {
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(block.size_bytes());
             self.verifier.add(block)?;
         }
+        Ok(())
+    }
+
+    /// Keeps a block until its turn comes, if by itself it is one: whoever fills the memory has to work for it.
+    fn keep(&mut self, block: Block<Unchecked>) -> Result<(), Fault> {
+        let (index, bytes) = (block.index(), block.size_bytes());
+        let block = self.verifier.check_ahead(block)?;
+        let awaited = self.verifier.blocks();
+        if self.waiting.len() == MAX_WAITING_BLOCKS {
+            return Err(Fault::Missing { index: awaited });
+        }
+        if self.waiting_bytes.saturating_add(bytes) > MAX_WAITING_BYTES {
+            return Err(Fault::TooFarBehind { index: awaited });
+        }
+        if self.waiting.insert(index, block).is_some() {
+            return Err(Fault::Twice { index });
+        }
+        self.waiting_bytes += bytes;
         Ok(())
     }
 
