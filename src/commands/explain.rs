@@ -134,7 +134,8 @@ impl Subject {
         self.work(page, &hash);
         if let Rules::V2(rules) = &self.network.rules {
             retarget::explain(self, rules, page);
-            tree::explain(self.block.entries(), page);
+            let stated = self.block.header().map(|header| header.merkle_root);
+            tree::explain(self.block.entries(), stated, page);
         } else {
             page.row(
                 "retarget",

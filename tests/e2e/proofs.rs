@@ -274,7 +274,7 @@ fn unread(args: &[&str]) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-/// The port of a node that answers as this one, but for the nonces of its blocks.
+/// The port of a node that answers as this one, but for the times of its blocks.
 fn liar(port: u16) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let own = listener.local_addr().unwrap().port();
@@ -289,7 +289,7 @@ fn liar(port: u16) -> u16 {
             }
             let path = line.split(' ').nth(1).unwrap();
             let body = ask(port, "GET", path, &[]).unwrap().text();
-            let body = body.replace("\"nonce\":\"", "\"nonce\":\"1");
+            let body = body.replace("\"timestamp\":\"1", "\"timestamp\":\"2");
             let length = body.len();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close");
             // Whoever asked may be gone.

@@ -278,7 +278,9 @@ impl<'a, R: BufRead> BlockLines<'a, R> {
         };
         let fits = match self.last {
             None => true, // it is compared with the network's own
-            Some((index, hash)) => block.index() == index + 1 && block.prev_hash() == Some(&hash),
+            Some((index, hash)) => {
+                block.index() == index.saturating_add(1) && block.prev_hash() == Some(&hash)
+            }
         };
         if !fits {
             bail!(

@@ -83,7 +83,7 @@ async fn rewind(node: &NodeClient, follower: &mut Follower) -> anyhow::Result<()
     loop {
         let index = follower.taken().saturating_sub(back);
         if stands(node, follower, index).await? {
-            follower.rewind(index + 1);
+            follower.rewind(index.saturating_add(1));
             return Ok(());
         }
         if index == 0 {
