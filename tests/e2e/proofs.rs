@@ -289,7 +289,7 @@ fn liar(port: u16) -> u16 {
             }
             let path = line.split(' ').nth(1).unwrap();
             let body = ask(port, "GET", path, &[]).unwrap().text();
-            let body = body.replace("\"timestamp\":\"1", "\"timestamp\":\"2");
+            let body = body.replace("\"timestamp\":1", "\"timestamp\":2");
             let length = body.len();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close");
             // Whoever asked may be gone.
