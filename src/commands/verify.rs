@@ -38,7 +38,6 @@ const NAME_CHARS: usize = 200;
     jbc verify report.pdf --headers dev.headers         offline, by a file that `jbc chain export --headers` wrote
     jbc verify report.pdf --data-dir chaindata/5001     by the folder of a node that does not run
     jbc verify report.pdf --network class.json          where it was stamped in a network of `jbc genesis`
-
     jbc verify report.pdf --checkpoint 5000:0000009de228…   (all 64 digits) by a chain that has this block
 
 The network is pinned: a chain with another first block, or with a block against a rule, is refused, whoever shows it. A
