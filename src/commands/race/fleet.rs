@@ -185,7 +185,12 @@ impl Fleet {
         for racer in &mut self.racers {
             if let Some(status) = racer.child.try_wait()? {
                 racer.show_log_tail();
-                bail!("{} on port {} has ended ({status})", racer.tag, racer.port);
+                bail!(
+                    "{} on port {} has ended ({status}): {}",
+                    racer.tag,
+                    racer.port,
+                    racer.last_words()
+                );
             }
         }
         Ok(())
@@ -249,6 +254,12 @@ impl Fleet {
 }
 
 impl Racer {
+    /// The last line of its log.
+    fn last_words(&self) -> String {
+        let tail = log_tail(&self.log).unwrap_or_default();
+        tail.lines().last().unwrap_or_default().to_owned()
+    }
+
     fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
