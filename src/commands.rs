@@ -68,7 +68,7 @@ pub fn run_to_exit(
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{name}: {}", in_one_line(&error));
+            terminal::complain(&format!("{name}: {}", in_one_line(&error)));
             if error.is::<ConfigError>() {
                 ExitCode::from(USAGE)
             } else {
@@ -78,7 +78,8 @@ pub fn run_to_exit(
     }
 }
 
-/// An error with its causes, each said once: many of ours name their cause themselves.
+/// An error with its causes, each said once: many of ours name their cause themselves. The words of a stranger's file or
+/// node in it can not draw on the terminal.
 fn in_one_line(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -86,7 +87,7 @@ fn in_one_line(error: &anyhow::Error) -> String {
             line = format!("{line}: {cause}");
         }
     }
-    line
+    terminal::printable(&line)
 }
 
 /// Ends with the name of the signal that asks this process to stop.
@@ -134,5 +135,10 @@ mod tests {
         assert_eq!(super::in_one_line(&named), "cannot open x: no such thing");
         let unnamed = Err::<(), _>(io()).context("cannot open x").unwrap_err();
         assert_eq!(super::in_one_line(&unnamed), "cannot open x: no such thing");
+        let hostile = anyhow::anyhow!("field `\r\u{1b}[2Kproven`").context("not\nproven");
+        assert_eq!(
+            super::in_one_line(&hostile),
+            "not\\nproven: field `\\r\\u{1b}[2Kproven`"
+        );
     }
 }

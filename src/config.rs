@@ -265,8 +265,11 @@ impl CommonFlags {
     }
 }
 
-/// `INDEX:HASH`, each height once.
-fn checkpoints(flags: &[String]) -> Result<BTreeMap<u64, Hash>, ConfigError> {
+/// Blocks pinned by flags: `INDEX:HASH`, each height once.
+///
+/// # Errors
+/// [`ConfigError`] that names `--checkpoint`.
+pub(crate) fn checkpoints(flags: &[String]) -> Result<BTreeMap<u64, Hash>, ConfigError> {
     let mut checkpoints = BTreeMap::new();
     for flag in flags {
         let fault = |reason: String| wrong("checkpoint", format!("`{flag}`: {reason}"));

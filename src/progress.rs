@@ -11,18 +11,26 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// A bar of `length` blocks on a terminal; nothing elsewhere. Of a length of 0 it only counts.
 pub fn bar(length: u64, what: impl Into<String>) -> ProgressBar {
+    bar_of(length, what, "blocks")
+}
+
+/// The same of something else than blocks: of `files`.
+pub fn bar_of(length: u64, what: impl Into<String>, unit: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let (template, bar) = match length {
-        0 => ("{msg}: {human_pos} blocks", ProgressBar::no_length()),
+        0 => (
+            format!("{{msg}}: {{human_pos}} {unit}"),
+            ProgressBar::no_length(),
+        ),
         _ => (
-            "{msg} {wide_bar} {human_pos} of {human_len} blocks, {eta} left",
+            format!("{{msg}} {{wide_bar}} {{human_pos}} of {{human_len}} {unit}, {{eta}} left"),
             ProgressBar::new(length),
         ),
     };
     let style =
-        ProgressStyle::with_template(template).expect("the templates above are well-formed");
+        ProgressStyle::with_template(&template).expect("the templates above are well-formed");
     BARS.add(bar.with_style(style).with_message(what.into()))
 }
 

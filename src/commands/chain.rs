@@ -1,7 +1,7 @@
 //! `jbc chain`: verifies or shows a chain, from a file, a folder or a node, and carries one from node to file to folder.
 //!
-//! - `source.rs`: where blocks come from, and `elements.rs`: a JSON array cut into its blocks as it comes, so that a chain
-//!   of any length passes through in constant memory.
+//! - `source.rs`: where blocks come from, and `elements.rs`: a JSON array, or JSON Lines, cut into blocks as it comes, so
+//!   that a chain of any length passes through in constant memory.
 //! - `verify.rs`: every rule, from the network's pinned first block on.
 //! - `show.rs`: one line a block, and `forks.rs`: the branches beside them.
 //! - `export.rs` and `import.rs`: files of one JSON line a block (`lines.rs`), continued where they end.
@@ -41,6 +41,7 @@ pub use self::import::ImportArgs;
     jbc chain show --forks http://127.0.0.1:5001   with the branches beside them
     jbc chain export --out chain.jsonl        the chain of the node on port 5000, one block a line; again: goes on
     jbc chain import chain.jsonl --data-dir chaindata/5001
+    jbc chain verify chain.jsonl              what it wrote
     curl -s localhost:5001/blockchain.json | jbc chain verify -")]
 pub struct ChainArgs {
     /// What to do
@@ -65,8 +66,9 @@ pub enum ChainCommand {
     /// Write a node's chain into a file, one block a line, each checked
     ///
     /// JSON Lines: one block a line in its canonical JSON (docs/protocol.md), the network's first block first. A FILE that is
-    /// there is continued: it is checked, a torn last line is cut, and where the node has changed branches its blocks are
-    /// replaced from the fork on. A FILE that is something else is left as it is.
+    /// there is continued: it is checked, a torn last line is cut, and where the node is on another branch with more work its
+    /// blocks are replaced from the fork on. A FILE that is something else is left as it is, and so is one that the node is
+    /// behind of, or whose blocks hold as much work as the node's: that is said, with exit code 1.
     Export(ExportArgs),
     /// Take a file of blocks into the data folder of a node that does not run
     ///
@@ -77,7 +79,7 @@ pub enum ChainCommand {
 /// `jbc chain verify`
 #[derive(Debug, StructOpt)]
 pub struct VerifyArgs {
-    /// A whole chain as a JSON array or one block (`-` reads stdin), a folder of block files, or http://host:port
+    /// A whole chain as a JSON array or as `jbc chain export` writes it, or one block (`-` reads stdin), a folder of block files, or http://host:port
     #[structopt(value_name = "FILE|DIR|URL")]
     pub source: Source,
     /// dev, classic6, classic, or a file made by `jbc genesis` [default: the built-in network of that first block]
@@ -88,7 +90,7 @@ pub struct VerifyArgs {
 /// `jbc chain show`
 #[derive(Debug, StructOpt)]
 pub struct ShowArgs {
-    /// A whole chain as a JSON array or one block (`-` reads stdin), a folder of block files, or http://host:port
+    /// A whole chain as a JSON array or as `jbc chain export` writes it, or one block (`-` reads stdin), a folder of block files, or http://host:port
     #[structopt(value_name = "FILE|DIR|URL")]
     pub source: Source,
     /// First index to show [default: so that the last blocks are shown]
@@ -110,10 +112,10 @@ pub struct ShowArgs {
 /// # Errors
 /// What could not be read, or is not valid.
 pub async fn run(args: ChainArgs) -> anyhow::Result<ExitCode> {
-    quiet_if_closed(match args.command {
+    match args.command {
         ChainCommand::Verify(args) => verify::run(args).await,
-        ChainCommand::Show(args) => show::run(args).await,
+        ChainCommand::Show(args) => quiet_if_closed(show::run(args).await),
         ChainCommand::Export(args) => export::run(args).await,
         ChainCommand::Import(args) => import::run(args).await,
-    })
+    }
 }

@@ -18,7 +18,7 @@ use jbc_chain::{Block, Hash, Network, Rules, Target, Unchecked, merkle_root};
 use structopt::StructOpt;
 
 use super::chain::pinned;
-use super::terminal::{Colour, Style, one_line, print, quiet_if_closed, thousands, utc};
+use super::terminal::{Colour, Style, one_line, printable, tell, thousands, utc};
 use crate::client::{NodeChoice, NodeClient};
 
 /// Explain a block so that it can be checked by hand
@@ -65,28 +65,25 @@ fn name(text: &str) -> Result<Name, String> {
 /// # Errors
 /// No such block, or one that does not fit together.
 pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
-    quiet_if_closed(explain(args).await)
-}
-
-async fn explain(args: ExplainArgs) -> anyhow::Result<ExitCode> {
     let node = args.choice.node()?;
     let (network, pin) = pinned::network_of(&node, args.network.as_deref()).await?;
     let subject = Subject::ask(&node, network, args.block).await?;
     let (style, mut page) = (Style::of_stdout(), Page::default());
     page.row(
         "network",
-        &format!("{} ({})", subject.network.describe(), pin.as_str()),
+        &printable(&format!(
+            "{} ({})",
+            subject.network.describe(),
+            pin.as_str()
+        )),
     );
     subject.explain(&mut page);
     let mut text = page.text;
     for fault in &page.faults {
-        let _ = writeln!(
-            text,
-            "{}",
-            style.paint(Colour::Red, &format!("WRONG: {fault}"))
-        );
+        let wrong = printable(&format!("WRONG: {fault}"));
+        let _ = writeln!(text, "{}", style.paint(Colour::Red, &wrong));
     }
-    print(&text)?;
+    tell(&text)?;
     match page.faults.len() {
         0 => Ok(ExitCode::SUCCESS),
         faults => bail!(
@@ -137,7 +134,8 @@ impl Subject {
         self.work(page, &hash);
         if let Rules::V2(rules) = &self.network.rules {
             retarget::explain(self, rules, page);
-            tree::explain(self.block.entries(), page);
+            let stated = self.block.header().map(|header| header.merkle_root);
+            tree::explain(self.block.entries(), stated, page);
         } else {
             page.row(
                 "retarget",

@@ -14,7 +14,7 @@ mod file;
 use jbc_chain::{Hash, Header, MerklePath, Network, Rules, leaf_hash};
 use serde::{Deserialize, Serialize};
 
-pub(super) use file::entry_of_file;
+pub(super) use file::{entry_of_file, write_proof};
 
 /// The form of proofs that this is.
 const VERSION: u32 = 1;

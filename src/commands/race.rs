@@ -210,11 +210,8 @@ async fn run_to_goal(args: &RaceArgs, fleet: &mut Fleet) -> anyhow::Result<Vec<S
             return Ok(statuses);
         }
         if progress.elapsed() > patience {
-            bail!(
-                "no new block for {} s; the nodes' logs: {}",
-                patience.as_secs(),
-                fleet.log_tails()
-            );
+            fleet.show_log_tails();
+            bail!("no new block for {} s", patience.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
     }

@@ -19,6 +19,7 @@ use structopt::clap::ArgGroup;
 
 use self::layout::Layout;
 use self::nodes::LocalNode;
+use super::in_one_line;
 use super::terminal::{Canvas, Style, now, print, quiet_if_closed};
 use crate::client::{NodeClient, Steer};
 
@@ -211,7 +212,7 @@ async fn watch(args: &SchedArgs) -> anyhow::Result<()> {
         let seen = match see(args).await {
             Err(error) if before.is_none() => return Err(error),
             Err(error) => Seen {
-                text: format!("{error:#}\n"),
+                text: in_one_line(&error) + "\n",
                 lasting: error.to_string(),
                 failure: None,
             },

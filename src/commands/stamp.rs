@@ -20,7 +20,8 @@ use tokio::task::JoinSet;
 
 use self::post::{Stamped, Stamping};
 use super::chain::pinned;
-use super::terminal::{one_line, print, quiet_if_closed, thousands};
+use super::in_one_line;
+use super::terminal::{complain, one_line, tell, thousands};
 use crate::client::NodeChoice;
 use crate::progress;
 
@@ -102,17 +103,9 @@ pub(super) fn proof_path(file: &Path) -> PathBuf {
 /// # Errors
 /// No node, or files that were not stamped; each is named.
 pub async fn run(args: StampArgs) -> anyhow::Result<ExitCode> {
-    quiet_if_closed(stamp(args).await)
-}
-
-async fn stamp(args: StampArgs) -> anyhow::Result<ExitCode> {
     let node = args.choice.node()?;
     let (network, pin) = pinned::network_of(&node, args.network.as_deref()).await?;
-    print(&format!(
-        "network {} ({})\n",
-        network.describe(),
-        pin.as_str()
-    ))?;
+    tell(&pin.line(&network))?;
     if !network.rules.is_v2() {
         bail!(
             "{}: a classic network: its blocks carry no entries",
@@ -142,7 +135,7 @@ async fn all(stamping: &Arc<Stamping>, files: Vec<PathBuf>) -> anyhow::Result<us
     let few = files.len() <= BARS_MAX;
     let whole = match few {
         true => ProgressBar::hidden(),
-        false => progress::bar(files.len() as u64, "stamping"),
+        false => progress::bar_of(files.len() as u64, "stamping", "files"),
     };
     let mut tasks = JoinSet::new();
     for file in files {
@@ -157,14 +150,16 @@ async fn all(stamping: &Arc<Stamping>, files: Vec<PathBuf>) -> anyhow::Result<us
             (file, outcome)
         });
     }
-    let mut failed = 0;
+    let (mut failed, mut said) = (0, Ok(()));
     while let Some(task) = tasks.join_next().await {
         let (file, outcome) = task?;
         whole.inc(1);
         failed += usize::from(outcome.is_err());
-        progress::without_bars(|| say(&file, outcome))?;
+        // Where stdout is full the other files are stamped nevertheless.
+        said = said.and(progress::without_bars(|| say(&file, outcome)));
     }
     whole.finish_and_clear();
+    said?;
     Ok(failed)
 }
 
@@ -175,14 +170,14 @@ fn name_of(file: &Path) -> String {
 fn say(file: &Path, outcome: anyhow::Result<Stamped>) -> std::io::Result<()> {
     let name = name_of(file);
     match outcome {
-        Ok(stamped) => print(&format!(
+        Ok(stamped) => tell(&format!(
             "stamped: {name}: in block {}, {} deep; its proof is {}\n",
             thousands(stamped.index),
             stamped.confirmations,
             name_of(&proof_path(file)),
         )),
         Err(error) => {
-            eprintln!("jbc: {name}: {error:#}");
+            complain(&format!("jbc: {name}: {}", in_one_line(&error)));
             Ok(())
         }
     }

@@ -100,6 +100,20 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     io_error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Writes a text to stdout, if there is still somebody who reads it: for commands that do some work or whose exit code says
+/// something, whoever has closed the pipe (`jbc stamp … | head -1`) has not called that off.
+pub(crate) fn tell(text: &str) -> io::Result<()> {
+    match print(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// Writes a line to stderr. That nobody can read it is nothing to fail for, or to panic as `eprintln!` does.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Writes a text to stdout.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -144,9 +158,9 @@ pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
     for character in text.chars() {
-        let escaped: String = match character {
-            '"' | '\'' => character.to_string(),
-            _ => character.escape_debug().collect(),
+        let escaped = match character {
+            '\\' => "\\\\".to_owned(),
+            _ => printable_char(character),
         };
         length += escaped.chars().count();
         if length > max_chars {
@@ -160,6 +174,20 @@ pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
         line.push_str(&escaped);
     }
     line
+}
+
+/// A message with words from outside in it, on one line: as [`one_line`], but a backslash stays one, since the words may have
+/// been escaped already.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(printable_char).collect()
+}
+
+/// A character as it is, or escaped where it does not print.
+fn printable_char(character: char) -> String {
+    match character {
+        '"' | '\'' | '\\' => character.to_string(),
+        _ => character.escape_debug().collect(),
+    }
 }
 
 /// `1234567` as `1,234,567`.
@@ -297,6 +325,11 @@ mod tests {
         assert_eq!(one_line("straßen", 6), "straß…");
         assert_eq!(one_line("ab\x1b", 4), "ab…");
         assert_eq!(one_line("", 4), "");
+        assert_eq!(one_line("a\\b", 9), "a\\\\b");
+        assert_eq!(
+            printable("key `\r\x1b[2K\u{202e}\n`: \"straße\", '\\u{1b}'"),
+            "key `\\r\\u{1b}[2K\\u{202e}\\n`: \"straße\", '\\u{1b}'"
+        );
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! `jbc verify`: what a proof proves, by a chain that is checked from its network's pinned first block on.
 //!
 //! The chain comes from a file of headers, a node or a data folder; all three feed one `Follower`, and what it has
-//! followed decides (`decide.rs`). Nothing that a node says is believed but blocks that keep every rule.
+//! followed decides (`decide.rs`). Nothing that a node says is believed but blocks that keep every rule. Of two chains that
+//! both do, only the work says which one is the network's, and the one that is shown may not be it.
 
 mod decide;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
-use jbc_chain::{Chain, Network, Rules, UnixMicros};
+use jbc_chain::{Chain, Hash, Network, Rules, UnixMicros};
 use structopt::StructOpt;
 
 use self::decide::decide;
@@ -19,7 +21,7 @@ use super::chain::follower::Follower;
 use super::chain::lines::{Item, Lines};
 use super::chain::remote::{self, Part};
 use super::proof::{MAX_PROOF_BYTES, Proof, entry_of_file};
-use super::terminal::{now, one_line, print, quiet_if_closed};
+use super::terminal::{now, one_line, printable, tell};
 use crate::client::{NodeChoice, NodeClient};
 use crate::config;
 use crate::progress;
@@ -36,10 +38,12 @@ const NAME_CHARS: usize = 200;
     jbc verify report.pdf --headers dev.headers         offline, by a file that `jbc chain export --headers` wrote
     jbc verify report.pdf --data-dir chaindata/5001     by the folder of a node that does not run
     jbc verify report.pdf --network class.json          where it was stamped in a network of `jbc genesis`
+    jbc verify report.pdf --checkpoint 5000:0000009de228…   (all 64 digits) by a chain that has this block
 
-The network is pinned: the chain has to begin with its first block and to keep every rule from there on, so neither a
-node nor a file can pass off a chain of its own making. What is proven is what the network's miners say, under the work
-that they did.
+The network is pinned: a chain with another first block, or with a block against a rule, is refused, whoever shows it. A
+chain that somebody mined in secret on the same first block keeps every rule, too. Only its work tells it from the one
+that the network's miners made, so compare the work and the time of the last block in the sentence with a chain that you
+trust, or name blocks of that with --checkpoint. What is proven is what those miners say, under the work that they did.
 
 EXIT CODE: 0 proven, 1 not proven, 2 wrong usage")]
 pub struct VerifyArgs {
@@ -52,7 +56,7 @@ pub struct VerifyArgs {
     /// Check offline, by this file of `jbc chain export`, with --headers or whole
     #[structopt(long, value_name = "FILE", parse(from_os_str), conflicts_with_all = &["data-dir", "url", "port"])]
     pub headers: Option<PathBuf>,
-    /// Check by the data folder of a node that does not run
+    /// Check by the data folder of a node that does not run, which is opened for writing
     #[structopt(long, value_name = "DIR", parse(from_os_str), conflicts_with_all = &["url", "port"])]
     pub data_dir: Option<PathBuf>,
     #[structopt(flatten)]
@@ -61,6 +65,9 @@ pub struct VerifyArgs {
     /// dev, or a file made by `jbc genesis`: whose miners are believed
     #[structopt(long, value_name = "NAME|FILE", default_value = "dev")]
     pub network: String,
+    /// Refuse a chain without this block; may be given several times
+    #[structopt(long = "checkpoint", value_name = "INDEX:HASH", number_of_values = 1)]
+    pub checkpoints: Vec<String>,
 }
 
 /// Runs `jbc verify`.
@@ -69,18 +76,21 @@ pub struct VerifyArgs {
 /// Why nothing is proven.
 pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let network = config::network(&args.network)?;
-    let sentence = verify(&args, network, now())
+    let checkpoints = config::checkpoints(&args.checkpoints)?;
+    let sentence = verify(&args, network, checkpoints, now())
         .await
         .map_err(|error| error.context("not proven"))?;
-    quiet_if_closed(
-        print(&format!("{sentence}\n"))
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(Into::into),
-    )
+    tell(&format!("{}\n", printable(&sentence)))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The sentence that says what is proven.
-async fn verify(args: &VerifyArgs, network: Network, now: UnixMicros) -> anyhow::Result<String> {
+async fn verify(
+    args: &VerifyArgs,
+    network: Network,
+    checkpoints: BTreeMap<u64, Hash>,
+    now: UnixMicros,
+) -> anyhow::Result<String> {
     if let Rules::Classic { .. } = network.rules {
         bail!(
             "{} is a classic network: its blocks carry no entries, so nothing can be stamped in it",
@@ -90,6 +100,7 @@ async fn verify(args: &VerifyArgs, network: Network, now: UnixMicros) -> anyhow:
     let (proof, entry) = tokio::task::block_in_place(|| read(&args.file, args.proof.as_deref()))?;
     proof.check(&entry, &network)?;
     let mut follower = Follower::new(network.clone(), now);
+    follower.pin(checkpoints).context("--checkpoint")?;
     let source = match (&args.headers, &args.data_dir) {
         (Some(path), _) => {
             tokio::task::block_in_place(|| follow_file(path, &mut follower))?;

@@ -1,13 +1,17 @@
 //! What outlives a node: proofs of files, and chains in files. By the commands, as people type them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread;
 
 use jbc_chain::{Block, Header};
 
 use crate::commands::jbc;
-use crate::process::url;
+use crate::http::ask;
+use crate::process::{JBC, url};
 use crate::stage::{EASY, RACING, Stage};
 use crate::wait::until_true;
 
@@ -259,4 +263,94 @@ fn a_block_is_explained_by_a_line_that_any_shell_runs_whatever_its_data() {
             );
         }
     }
+}
+
+/// Runs it with nobody at the other end of its stdout; its exit code, and what it says on stderr.
+fn unread(args: &[&str]) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let command = Command::new(JBC).args(args).stdout(writer).output();
+    let Output { status, stderr, .. } = command.unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+/// The port of a node that answers as this one, but for the times of its blocks.
+fn liar(port: u16) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let own = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            let mut reader = BufReader::new(&stream);
+            reader.read_line(&mut line).unwrap();
+            let mut head = String::new();
+            while reader.read_line(&mut head).unwrap() > 2 {
+                head.clear();
+            }
+            let path = line.split(' ').nth(1).unwrap();
+            let body = ask(port, "GET", path, &[]).unwrap().text();
+            let body = body.replace("\"timestamp\":1", "\"timestamp\":2");
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close");
+            // Whoever asked may be gone.
+            let _ = write!(stream, "{head}\r\n\r\n{body}");
+        }
+    });
+    own
+}
+
+#[test]
+fn a_closed_stdout_neither_stops_the_work_nor_hides_a_failure() {
+    let stage = Stage::v2(RACING);
+    let network = stage.path("network.json");
+    let node = stage.node("node").mining().start();
+    let (address, file) = (url(node.port), stage.path("thesis.txt"));
+    fs::write(&file, "All of it is true.\n").unwrap();
+    let of_node = ["--url", &address, "--network", text(&network)];
+
+    // One of two files is missing: the other is stamped all the same, and the exit code tells.
+    let (missing, out) = (stage.path("missing.txt"), stage.path("chain.jsonl"));
+    let both = ["stamp", "--confirmations", "1", text(&missing), text(&file)];
+    let (code, said) = unread(&[&both[..], &of_node].concat());
+    assert!(code == Some(1) && said.contains("missing.txt"), "{said}");
+    assert!(stage.path("thesis.txt.jbcproof").exists());
+    node.rest();
+    let lines = |path: &Path| fs::read_to_string(path).unwrap().lines().count() as u64;
+    let export = ["chain", "export", "--out", text(&out)];
+    assert_eq!(unread(&[&export[..], &of_node].concat()).0, Some(0));
+    assert_eq!(lines(&out), node.height() + 1);
+    let verify = ["verify", text(&file)];
+    assert_eq!(unread(&[&verify[..], &of_node].concat()).0, Some(0));
+    assert_eq!(unread(&["explain", "1", "--url", &address]).0, Some(0));
+    let folder = stage.path("elsewhere");
+    let import = ["chain", "import", text(&out), "--data-dir", text(&folder)];
+    let import = [&import[..], &["--network", text(&network)]].concat();
+    assert_eq!(unread(&import).0, Some(0));
+
+    let (code, said) = unread(&["explain", "1", "--url", &url(liar(node.port))]);
+    assert!(code == Some(1) && said.contains("does not hold"), "{said}");
+    let chain = ["chain", "verify", &address, "--network", text(&network)];
+    assert_eq!(unread(&chain).0, Some(0));
+    let chain = ["chain", "verify", &address, "--network", "dev"];
+    let (code, said) = unread(&chain);
+    assert!(code == Some(1) && said.contains("not valid"), "{said}");
+    fs::write(&file, "All of it is True.\n").unwrap();
+    let (code, said) = unread(&[&verify[..], &of_node].concat());
+    assert!(code == Some(1) && said.contains("not proven"), "{said}");
+}
+
+#[test]
+fn a_proof_whose_words_would_draw_on_the_terminal_is_refused_in_characters_that_print() {
+    let stage = Stage::v2(EASY);
+    let file = stage.path("thesis.txt");
+    fs::write(&file, "All of it is true.\n").unwrap();
+    let proof = "{\"jbcproof\":1,\"\\r\\u001b[2Kproven: \\u202e\":2}\n";
+    fs::write(stage.path("thesis.txt.jbcproof"), proof).unwrap();
+    let said = bad(&["verify", text(&file)]);
+    let line = said.strip_suffix('\n').unwrap();
+    assert!(
+        !line.contains(|c: char| c.is_control() || c == '\u{202e}'),
+        "{said:?}"
+    );
+    assert!(said.contains("`\\r\\u{1b}[2Kproven: \\u{202e}`"), "{said}");
 }

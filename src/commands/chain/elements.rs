@@ -1,17 +1,17 @@
-//! A JSON array of blocks, cut into its elements as the text comes.
+//! A JSON array of blocks, or blocks one after the other as JSON Lines have them, cut into its elements as the text comes.
 
 /// The longest text of one block, in bytes: twice the largest of `v2`, far more than a classic one with every character of
 /// its data as a `\u` escape.
 const MAX_ELEMENT_BYTES: usize = 2 * jbc_chain::MAX_V2_BLOCK_BYTES;
 
-/// Cuts text into the objects of a top-level array, or takes one object alone. Only braces, quotes and commas are looked
+/// Cuts text into the objects of a top-level array, or into objects with nothing but white space between them. Only braces, quotes and commas are looked
 /// at; what is inside an object its reader checks.
 #[derive(Debug, Default)]
 pub(super) struct Elements {
     bytes: Vec<u8>,
     position: usize, // up to here `bytes` was looked at
     state: State,
-    alone: bool,
+    bare: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ enum Text {
     Escape,
 }
 
-/// Text that is neither an array of objects nor one object.
+/// Text that is neither an array of objects nor objects alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotBlocks {
     #[error("expected {expected}, found `{found}`")]
@@ -53,9 +53,9 @@ impl Elements {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// Whether the text is one object and no array. Known once an element has come.
-    pub(super) fn is_one_alone(&self) -> bool {
-        self.alone
+    /// Whether the text is an object, or several, and no array. Known once an element has come.
+    pub(super) fn is_bare(&self) -> bool {
+        self.bare
     }
 
     /// The next object that is complete.
@@ -111,11 +111,11 @@ impl Elements {
             })
         };
         Ok(match (self.state, byte) {
-            (State::Inside { depth, text }, _) => inside(depth, text, byte, self.alone),
+            (State::Inside { depth, text }, _) => inside(depth, text, byte, self.bare),
             (state, b' ' | b'\t' | b'\r' | b'\n') => state,
             (State::Start, b'[') => State::BeforeElement { may_close: true },
             (State::Start, b'{') => {
-                self.alone = true;
+                self.bare = true;
                 object
             }
             (State::Start, _) => return unexpected("`[` or `{`"),
@@ -126,12 +126,13 @@ impl Elements {
             (State::BeforeElement { .. }, _) => return unexpected("a block"),
             (State::AfterElement, b',') => State::BeforeElement { may_close: false },
             (State::AfterElement, _) => return unexpected("`,` or `]`"),
+            (State::End, b'{') if self.bare => object,
             (State::End, _) => return unexpected("the end"),
         })
     }
 }
 
-fn inside(depth: usize, text: Text, byte: u8, alone: bool) -> State {
+fn inside(depth: usize, text: Text, byte: u8, bare: bool) -> State {
     let (depth, text) = match (text, byte) {
         (Text::Escape, _) => (depth, Text::String),
         (Text::String, b'\\') => (depth, Text::Escape),
@@ -139,7 +140,7 @@ fn inside(depth: usize, text: Text, byte: u8, alone: bool) -> State {
         (Text::String, _) => (depth, Text::String),
         (Text::Outside, b'"') => (depth, Text::String),
         (Text::Outside, b'{') => (depth + 1, Text::Outside),
-        (Text::Outside, b'}') if depth == 1 && alone => return State::End,
+        (Text::Outside, b'}') if depth == 1 && bare => return State::End,
         (Text::Outside, b'}') if depth == 1 => return State::AfterElement,
         (Text::Outside, b'}') => (depth - 1, Text::Outside),
         (Text::Outside, _) => (depth, Text::Outside),
@@ -174,12 +175,29 @@ mod tests {
     }
 
     #[test]
+    fn objects_may_follow_one_another_where_no_array_is() {
+        for text in [
+            "{\"a\": \"}{\"}\n{\"b\": {}}\n",
+            " {\"a\": \"}{\"}{\"b\": {}}",
+        ] {
+            for size in 1..=text.len() {
+                let found = cut(text, size).unwrap();
+                assert_eq!(
+                    found,
+                    ["{\"a\": \"}{\"}", "{\"b\": {}}"],
+                    "pieces of {size}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn one_object_alone_is_known_as_such() {
         let mut elements = Elements::default();
         elements.push(b"\n{\"a\": 1}\n");
         assert_eq!(elements.next().unwrap().unwrap(), b"{\"a\": 1}");
         assert_eq!(elements.next(), Ok(None));
-        assert!(elements.is_one_alone() && elements.end().is_ok());
+        assert!(elements.is_bare() && elements.end().is_ok());
     }
 
     #[test]
@@ -190,7 +208,10 @@ mod tests {
             "[{}{}]",
             "[{},]",
             "[{}] x",
-            "{} {}",
+            "{}, {}",
+            "{} [{}]",
+            "{} x",
+            "[{}] {}",
             "[{}, , {}]",
         ] {
             assert!(
@@ -199,7 +220,15 @@ mod tests {
                 cut(text, 3)
             );
         }
-        for text in ["", "[", "[{}", "[{}, ", "[{\"a", "{\"a\": \"}\""] {
+        for text in [
+            "",
+            "[",
+            "[{}",
+            "[{}, ",
+            "[{\"a",
+            "{\"a\": \"}\"",
+            "{}\n{\"a",
+        ] {
             assert!(
                 matches!(cut(text, 2), Err(NotBlocks::Torn { .. })),
                 "{text}: {:?}",

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use indicatif::ProgressBar;
 use jbc_chain::{Network, UnixMicros};
 use structopt::StructOpt;
 
-use super::follower::Follower;
+use super::follower::{Follower, Parting};
 use super::lines::{Item, Lines};
 use super::pinned;
-use super::remote::{self, Part, Step};
+use super::remote::{self, MAX_TURNS, Part, Step};
 use crate::client::{NodeChoice, NodeClient};
-use crate::commands::terminal::{now, print, thousands};
+use crate::commands::terminal::{now, tell, thousands};
 use crate::progress;
 
 /// `jbc chain export`
@@ -45,13 +46,9 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
         true => Part::Headers,
         false => Part::Blocks,
     };
-    print(&format!(
-        "network {} ({})\n",
-        network.describe(),
-        pin.as_str()
-    ))?;
+    tell(&pin.line(&network))?;
     let exported = export(&node, network, part, &args.out, now()).await?;
-    print(&exported.sentence(part, &args.out))?;
+    tell(&exported.sentence(part, &args.out))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -87,39 +84,110 @@ async fn export(
     now: UnixMicros,
 ) -> anyhow::Result<Exported> {
     let mut follower = Follower::new(network, now);
+    let named = || path.display().to_string();
     let mut file = Export::open(path, part, &mut follower)?;
-    let mut kept = follower.taken();
+    let found = file.lines();
     // Only for the bar.
     let blocks = node
         .status()
         .await
         .map_or(0, |status| status.tip.index.saturating_add(1));
     let bar = progress::bar(blocks, "exporting");
-    let followed = remote::follow(node, part, &mut follower, |step| {
-        match step {
-            Step::Took(item) => file.push(item)?,
-            Step::Rewound(lines) => {
-                file.cut(lines)?;
-                kept = kept.min(lines);
-            }
-        }
-        bar.set_position(file.lines());
-        Ok(())
-    })
-    .await;
+    let followed = continue_by(node, part, &mut follower, &mut file, &bar).await;
     bar.finish_and_clear();
+    let followed = match followed {
+        Ok(Followed::ToTip { kept }) => Ok(Exported {
+            lines: follower.taken(),
+            kept: kept.min(found),
+        }),
+        Ok(Followed::Left(reason)) => {
+            // Not even its torn line is cut.
+            file.write_out().with_context(named)?;
+            bail!("{}: is left as it is: {reason}", path.display())
+        }
+        Err(error) => Err(error),
+    };
     // What is good of it stays, whatever broke it off.
-    let written = file.finish().with_context(|| path.display().to_string());
-    followed?;
+    let written = file.finish().with_context(named);
+    let exported = followed?;
     written?;
-    Ok(Exported {
-        lines: follower.taken(),
-        kept,
-    })
+    Ok(exported)
+}
+
+/// How following the node ended.
+enum Followed {
+    /// The file has the node's chain, and so many of its lines were never cut.
+    ToTip { kept: u64 },
+    /// The file's chain is not to be given up for the node's, for this reason.
+    Left(String),
+}
+
+/// Continues the file with the node's chain. Where that leaves the file's, it is first read and checked to its end without a
+/// change of the file, and only a branch that holds more work takes the place of lines.
+async fn continue_by(
+    node: &NodeClient,
+    part: Part,
+    follower: &mut Follower,
+    file: &mut Export,
+    bar: &ProgressBar,
+) -> anyhow::Result<Followed> {
+    let mut kept = file.lines();
+    for _ in 0..MAX_TURNS {
+        let (mut ours, mut left) = (follower.last(), false);
+        remote::follow(node, part, follower, |step| {
+            match step {
+                Step::Took(item) if !left => {
+                    file.push(item)?;
+                    ours = item.hash();
+                }
+                Step::Took(_) => {}
+                Step::Rewound(_) => left = true,
+            }
+            bar.set_position(file.lines());
+            Ok(())
+        })
+        .await?;
+        if !left || follower.last() == ours {
+            return Ok(Followed::ToTip { kept });
+        }
+        let parting = follower.parting(&ours).context("it was taken before")?;
+        if let Some(reason) = parting.reason_to_stay(node) {
+            return Ok(Followed::Left(reason));
+        }
+        let stays = parting.fork.saturating_add(1);
+        file.cut(stays)?;
+        kept = kept.min(stays);
+        // Its blocks are asked for again, to be written: they may be more than fit into memory.
+        follower.rewind(stays);
+    }
+    bail!("{}: its chain does not hold still", node.url())
+}
+
+impl Parting {
+    /// Why the chain that was followed before is not to be left for the one that is followed now.
+    fn reason_to_stay(&self, node: &NodeClient) -> Option<String> {
+        let url = node.url();
+        if self.fork == self.new.height {
+            return Some(format!(
+                "the node {url} is behind it: its chain ends with block {}, the file's with block {}",
+                thousands(self.new.height),
+                thousands(self.old.height),
+            ));
+        }
+        (self.new.work <= self.old.work).then(|| {
+            format!(
+                "the node {url} has another chain from block {} on, which holds no more work: {}, the file's {}",
+                thousands(self.fork.saturating_add(1)),
+                thousands(self.new.work),
+                thousands(self.old.work),
+            )
+        })
+    }
 }
 
 /// The file that is being written.
 struct Export {
+    path: PathBuf,
     writer: BufWriter<File>,
     /// Where each line ends.
     ends: Vec<u64>,
@@ -157,6 +225,7 @@ impl Export {
             )
         })?;
         Ok(Self {
+            path: path.to_owned(),
             writer: BufWriter::new(file),
             ends,
             found_bytes,
@@ -180,24 +249,30 @@ impl Export {
         self.cut_to_end()
     }
 
-    fn push(&mut self, item: &Item) -> io::Result<()> {
+    fn push(&mut self, item: &Item) -> anyhow::Result<()> {
+        let line = item.to_json() + "\n";
+        self.append(line.as_bytes())
+            .with_context(|| self.path.display().to_string())
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
         self.clean()?;
         if self.writer.buffer().is_empty() {
             self.writer.seek(SeekFrom::Start(self.end()))?;
         }
-        let line = item.to_json() + "\n";
-        self.writer.write_all(line.as_bytes())?;
+        self.writer.write_all(line)?;
         self.ends.push(self.end() + line.len() as u64);
         self.found_bytes = self.end();
         Ok(())
     }
 
     /// Takes lines off the end, until so many are left.
-    fn cut(&mut self, lines: u64) -> io::Result<()> {
+    fn cut(&mut self, lines: u64) -> anyhow::Result<()> {
         self.ends
             .truncate(usize::try_from(lines).unwrap_or(usize::MAX));
         self.found_bytes = self.end();
         self.cut_to_end()
+            .with_context(|| self.path.display().to_string())
     }
 
     fn cut_to_end(&mut self) -> io::Result<()> {
@@ -209,6 +284,10 @@ impl Export {
 
     fn finish(mut self) -> io::Result<()> {
         self.clean()?;
+        self.write_out()
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
         self.writer.flush()?;
         self.writer.get_ref().sync_all()
     }

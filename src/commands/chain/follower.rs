@@ -1,6 +1,11 @@
 //! One chain, read from its first block on, each block checked by every rule.
 
-use jbc_chain::{Chain, Entry, Hash, Header, Network, Refusal, Rejected, UnixMicros};
+use std::collections::BTreeMap;
+
+use jbc_chain::{
+    Chain, CheckpointError, Entry, Guards, Hash, Header, Network, Refusal, Rejected, UnixMicros,
+    Work,
+};
 
 use super::lines::Item;
 
@@ -12,6 +17,26 @@ pub(in crate::commands) struct Broken {
     pub(in crate::commands) index: u64,
     /// The rule it breaks.
     pub(in crate::commands) rejected: Rejected,
+}
+
+/// Where a chain ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) struct End {
+    /// Its last block's height.
+    pub(in crate::commands) height: u64,
+    /// The work of all of it.
+    pub(in crate::commands) work: Work,
+}
+
+/// How the chain that was followed before and the one that is followed now part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) struct Parting {
+    /// The height of the last block that both have.
+    pub(in crate::commands) fork: u64,
+    /// The one that was followed before.
+    pub(in crate::commands) old: End,
+    /// The one that is followed now.
+    pub(in crate::commands) new: End,
 }
 
 /// Follows a chain block by block, or header by header. It begins with the network's own first block and nothing else:
@@ -27,6 +52,8 @@ pub(in crate::commands) struct Follower {
     /// How many blocks were taken, and the last of them.
     taken: u64,
     last: Hash,
+    /// The height of the highest block that is pinned.
+    last_checkpoint: Option<u64>,
 }
 
 impl Follower {
@@ -37,7 +64,23 @@ impl Follower {
             network,
             now,
             taken: 0,
+            last_checkpoint: None,
         }
+    }
+
+    /// Follows only chains that have these blocks, from now on.
+    ///
+    /// # Errors
+    /// When the network's first block is pinned to another.
+    pub(in crate::commands) fn pin(
+        &mut self,
+        checkpoints: BTreeMap<u64, Hash>,
+    ) -> Result<(), CheckpointError> {
+        self.last_checkpoint = checkpoints.last_key_value().map(|(&index, _)| index);
+        self.chain.guard(Guards {
+            checkpoints,
+            finality_blocks: None,
+        })
     }
 
     pub(in crate::commands) fn network(&self) -> &Network {
@@ -137,10 +180,25 @@ impl Follower {
         }
     }
 
+    /// How the chain up to this block, which was taken once, and the one up to the last part.
+    pub(in crate::commands) fn parting(&self, before: &Hash) -> Option<Parting> {
+        let branch = self.chain.branch(before, &self.last)?;
+        let end = |hash: &Hash| {
+            let entry = self.chain.find_by_hash(hash)?;
+            let (height, work) = (entry.height(), entry.work());
+            Some(End { height, work })
+        };
+        Some(Parting {
+            fork: self.chain.entry(branch.fork)?.height(),
+            old: end(before)?,
+            new: end(&self.last)?,
+        })
+    }
+
     /// All that was read; its best branch is the one that was followed last.
     ///
     /// # Errors
-    /// In words, that nothing was read, or that a branch that was left had as much work.
+    /// In words, that nothing was read, that a branch that was left had as much work, or that it ends before a checkpoint.
     pub(in crate::commands) fn into_chain(self) -> Result<Chain, String> {
         if self.taken == 0 {
             return Err("it holds no block".to_owned());
@@ -153,7 +211,13 @@ impl Follower {
                 tip.height()
             ));
         }
-        Ok(self.chain)
+        match self.last_checkpoint {
+            Some(pinned) if pinned >= self.taken => Err(format!(
+                "it ends with block {}, before the checkpoint of block {pinned}",
+                tip.height()
+            )),
+            _ => Ok(self.chain),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use jbc_jobs::task::{Origin, Verdict};
 use structopt::StructOpt;
 
 use super::lines::{Item, Lines};
-use crate::commands::terminal::{now, print, thousands};
+use crate::commands::terminal::{now, printable, tell, thousands};
 use crate::config;
 use crate::progress;
 use crate::store::{BlockStore, OpenError};
@@ -45,7 +45,7 @@ pub(super) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let network = args.network.as_deref().map(config::network).transpose()?;
     let imported =
         tokio::task::block_in_place(|| import(&args.file, &args.data_dir, network, now()))?;
-    print(&imported.sentence(&args.data_dir))?;
+    tell(&imported.sentence(&args.data_dir))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -69,7 +69,7 @@ impl Imported {
             folder.display(),
             thousands(self.known),
             thousands(self.tip),
-            self.network
+            printable(&self.network)
         )
     }
 }
@@ -278,7 +278,9 @@ impl<'a, R: BufRead> BlockLines<'a, R> {
         };
         let fits = match self.last {
             None => true, // it is compared with the network's own
-            Some((index, hash)) => block.index() == index + 1 && block.prev_hash() == Some(&hash),
+            Some((index, hash)) => {
+                block.index() == index.saturating_add(1) && block.prev_hash() == Some(&hash)
+            }
         };
         if !fits {
             bail!(

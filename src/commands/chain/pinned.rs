@@ -4,6 +4,7 @@ use anyhow::bail;
 use jbc_chain::Network;
 
 use crate::client::NodeClient;
+use crate::commands::terminal::printable;
 use crate::config;
 
 /// Where the network is known from.
@@ -24,6 +25,12 @@ impl Pin {
             Self::BuiltIn => "built in",
             Self::Node => "as the node says; --network FILE pins it",
         }
+    }
+
+    /// Says so, of this network, whose name may be a stranger's.
+    pub(in crate::commands) fn line(self, network: &Network) -> String {
+        let (network, pin) = (printable(&network.describe()), self.as_str());
+        format!("network {network} ({pin})\n")
     }
 }
 

@@ -7,7 +7,7 @@ use super::lines::Item;
 use crate::client::{BLOCKS_AT_ONCE, ClientError, HEADERS_AT_ONCE, NodeClient};
 
 /// How often a node may change branches while its chain is read.
-const MAX_TURNS: u32 = 50;
+pub(super) const MAX_TURNS: u32 = 50;
 
 /// What was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ async fn rewind(node: &NodeClient, follower: &mut Follower) -> anyhow::Result<()
     loop {
         let index = follower.taken().saturating_sub(back);
         if stands(node, follower, index).await? {
-            follower.rewind(index + 1);
+            follower.rewind(index.saturating_add(1));
             return Ok(());
         }
         if index == 0 {

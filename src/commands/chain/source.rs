@@ -20,7 +20,7 @@ const BLOCK_FILE_BYTES: u64 = 2 * jbc_chain::MAX_V2_BLOCK_BYTES as u64;
 /// Where to read a chain from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A file with an array of blocks, or with one.
+    /// A file with an array of blocks, with one a line, or with one alone.
     File(PathBuf),
     /// The same from stdin.
     Stdin,
@@ -105,9 +105,9 @@ impl BlockStream {
         }
     }
 
-    /// Whether the text was one block and no array. Known once that block has come.
-    pub(super) fn is_one_alone(&self) -> bool {
-        self.elements.is_one_alone()
+    /// Whether the text is one block or several and no array. Known once a block has come.
+    pub(super) fn is_bare(&self) -> bool {
+        self.elements.is_bare()
     }
 
     /// The next block; `None` at a good end.

@@ -12,7 +12,7 @@ use jbc_chain::{Block, Network, Unchecked};
 use self::verifier::{Fault, Verifier};
 use super::VerifyArgs;
 use super::source::{BlockStream, Item, Source, read_block_file};
-use crate::commands::terminal::{now, print, thousands};
+use crate::commands::terminal::{now, printable, tell, thousands};
 use crate::config;
 use crate::progress;
 use crate::store::block_files;
@@ -20,6 +20,8 @@ use crate::store::block_files;
 /// Blocks kept that came before their turn: the tutorial's nodes list theirs in the order of their folder. More of them
 /// mean that a block is missing.
 const MAX_WAITING_BLOCKS: usize = 100_000;
+/// How many bytes of them: 64 MiB, since whoever sends them may be no friend.
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// What a verification found.
 #[derive(Debug)]
@@ -37,7 +39,11 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         Source::Stdin => verify_stream(BlockStream::of_stdin(), verifier, None).await?,
         Source::Node(node) => {
             // Only for the bar: a node of the tutorial has no status.
-            let blocks = node.status().await.ok().map(|status| status.tip.index + 1);
+            let blocks = node
+                .status()
+                .await
+                .ok()
+                .map(|status| status.tip.index.saturating_add(1));
             verify_stream(BlockStream::of_node(node).await?, verifier, blocks).await?
         }
     };
@@ -47,10 +53,10 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
 /// Says what was found: the report goes to stdout, that it is bad is the command's failure.
 fn conclude(report: &Report, source: &Source) -> anyhow::Result<ExitCode> {
     for fault in &report.faults {
-        print(&format!("{fault}\n"))?;
+        tell(&format!("{}\n", printable(&fault.to_string())))?;
     }
     if report.faults.is_empty() {
-        print(&format!("{}\n", report.verifier.praise()))?;
+        tell(&format!("{}\n", printable(&report.verifier.praise())))?;
         return Ok(ExitCode::SUCCESS);
     }
     match report.verifier.blocks() {
@@ -70,19 +76,28 @@ async fn verify_stream(
     blocks: Option<u64>,
 ) -> anyhow::Result<Report> {
     let bar = progress::bar(blocks.unwrap_or(0), "verifying");
-    let mut sequence = Sequence {
-        verifier,
-        waiting: BTreeMap::new(),
-    };
+    let mut sequence = Sequence::new(verifier);
     let mut position = 0;
+    // A first one that begins no chain, until it is known whether others follow it.
+    let mut perhaps_alone = None;
     let fault = loop {
         let step = match stream.next().await {
-            Ok(Some(Item::Block(block))) if stream.is_one_alone() && block.index() > 0 => {
-                sequence.verifier.check_alone(block)
+            Ok(Some(Item::Block(block))) => {
+                if position == 0 && stream.is_bare() && block.index() > 0 {
+                    perhaps_alone = Some(block);
+                    Ok(())
+                } else {
+                    let mut blocks = perhaps_alone.take().into_iter().chain([block]);
+                    blocks.try_for_each(|block| sequence.add(block))
+                }
             }
-            Ok(Some(Item::Block(block))) => sequence.add(block),
             Ok(Some(Item::Torn(error))) => Err(Fault::NotBlock { position, error }),
-            Ok(None) => break sequence.missing(),
+            Ok(None) => {
+                break match perhaps_alone {
+                    Some(block) => sequence.verifier.check_alone(block).err(),
+                    None => sequence.missing(),
+                };
+            }
             // A connection that broke says nothing about the chain; a text that is torn does.
             Err(error) if error.is::<crate::client::ClientError>() => return Err(error),
             Err(error) => Err(Fault::Text {
@@ -107,25 +122,45 @@ async fn verify_stream(
 struct Sequence {
     verifier: Verifier,
     waiting: BTreeMap<u64, Block<Unchecked>>,
+    waiting_bytes: usize,
 }
 
 impl Sequence {
+    fn new(verifier: Verifier) -> Self {
+        Self {
+            verifier,
+            waiting: BTreeMap::new(),
+            waiting_bytes: 0,
+        }
+    }
+
     fn add(&mut self, block: Block<Unchecked>) -> Result<(), Fault> {
-        let next = self.verifier.blocks();
-        if block.index() > next {
-            if self.waiting.len() == MAX_WAITING_BLOCKS {
-                return Err(Fault::Missing { index: next });
-            }
-            let index = block.index();
-            return match self.waiting.insert(index, block) {
-                None => Ok(()),
-                Some(_) => Err(Fault::Twice { index }),
-            };
+        if block.index() > self.verifier.blocks() {
+            return self.keep(block);
         }
         self.verifier.add(block)?;
         while let Some(block) = self.waiting.remove(&self.verifier.blocks()) {
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(block.size_bytes());
             self.verifier.add(block)?;
         }
+        Ok(())
+    }
+
+    /// Keeps a block until its turn comes, if by itself it is one: whoever fills the memory has to work for it.
+    fn keep(&mut self, block: Block<Unchecked>) -> Result<(), Fault> {
+        let (index, bytes) = (block.index(), block.size_bytes());
+        let block = self.verifier.check_ahead(block)?;
+        let awaited = self.verifier.blocks();
+        if self.waiting.len() == MAX_WAITING_BLOCKS {
+            return Err(Fault::Missing { index: awaited });
+        }
+        if self.waiting_bytes.saturating_add(bytes) > MAX_WAITING_BYTES {
+            return Err(Fault::TooFarBehind { index: awaited });
+        }
+        if self.waiting.insert(index, block).is_some() {
+            return Err(Fault::Twice { index });
+        }
+        self.waiting_bytes += bytes;
         Ok(())
     }
 
@@ -147,7 +182,7 @@ fn verify_folder(folder: &Path, mut verifier: Verifier) -> anyhow::Result<Report
             folder.display()
         );
     }
-    let bar = progress::bar(files.len() as u64, "verifying");
+    let bar = progress::bar_of(files.len() as u64, "verifying", "files");
     let mut faults = Vec::new();
     let mut next = 0;
     for (index, path) in files {
@@ -163,7 +198,7 @@ fn verify_folder(folder: &Path, mut verifier: Verifier) -> anyhow::Result<Report
                 last: index - 1,
             });
         }
-        next = index + 1;
+        next = index.saturating_add(1);
         let read = match read_block_file(&path) {
             Ok(block) if block.index() != index => Err(Fault::Misplaced {
                 file: name(),

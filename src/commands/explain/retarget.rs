@@ -132,7 +132,7 @@ struct Step {
 
 impl Step {
     fn new(rules: &V2Rules, before: Bits, elapsed_ms: u64) -> Self {
-        // The network's own limits, a day and 10,000 blocks, keep these far below 2^64.
+        // The network's own limits, a day and 1,000 blocks, keep these far below 2^64.
         let (t, n) = (rules.interval_ms, rules.window_blocks);
         let longest_ms = t.saturating_mul(MAX_ELAPSED_INTERVALS);
         let counted_ms = elapsed_ms.min(longest_ms);

@@ -200,7 +200,7 @@ async fn a_block_is_asked_for_with_its_parent_and_that_ones() {
     }
     let server = Canned::serve(answers);
     let run = |name: &str| {
-        explain(ExplainArgs::from_iter_safe(["explain", name, "--url", &server.url]).unwrap())
+        super::run(ExplainArgs::from_iter_safe(["explain", name, "--url", &server.url]).unwrap())
     };
     run("3").await.unwrap();
     run(&blocks[1].hash().to_string()).await.unwrap();

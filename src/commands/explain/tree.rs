@@ -12,8 +12,8 @@ const DRAWN_LEVELS: usize = 4;
 /// Characters of an entry.
 const ENTRY_CHARS: usize = 72;
 
-/// Draws it; that its root is the block's own, the rules have checked by then or will say.
-pub(super) fn explain(entries: &[Vec<u8>], page: &mut Page) {
+/// Draws it, and compares its root with the one that the header states.
+pub(super) fn explain(entries: &[Vec<u8>], stated: Option<Hash>, page: &mut Page) {
     let Some(root) = root_of(entries) else {
         page.row("entries", "none");
         return page.fault("it has no entries, where a block has its miner's own at least");
@@ -32,6 +32,11 @@ pub(super) fn explain(entries: &[Vec<u8>], page: &mut Page) {
         DRAWN_LEVELS
     };
     draw(entries, 0, depth, ("", ""), page);
+    if let Some(stated) = stated.filter(|stated| *stated != root) {
+        page.fault(&format!(
+            "merkle-root: the header states {stated}, but its entries have the root {root}"
+        ));
+    }
 }
 
 /// Draws the tree over these entries, the first of which is number `from` of the block.
@@ -104,7 +109,8 @@ mod tests {
 
     fn drawn(entries: &[Vec<u8>]) -> String {
         let mut page = Page::default();
-        explain(entries, &mut page);
+        explain(entries, root_of(entries), &mut page);
+        assert!(page.faults.is_empty(), "{:?}", page.faults);
         page.text
     }
 
@@ -163,9 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn a_root_that_is_not_the_headers_is_a_fault() {
+        let mut page = Page::default();
+        explain(&entries(3), root_of(&entries(4)), &mut page);
+        assert_eq!(page.faults.len(), 1);
+        assert!(page.faults[0].starts_with("merkle-root: the header states"));
+    }
+
+    #[test]
     fn a_block_without_entries_is_a_fault() {
         let mut page = Page::default();
-        explain(&[], &mut page);
+        explain(&[], None, &mut page);
         assert_eq!(page.faults.len(), 1);
     }
 }

@@ -1,7 +1,7 @@
-//! A file as an entry.
+//! A file as an entry, and the file beside it that proves it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use jbc_chain::Hash;
@@ -30,8 +30,36 @@ pub(in crate::commands) fn entry_of_file(path: &Path) -> io::Result<String> {
     Ok(format!("sha256:{digest}"))
 }
 
+/// Writes a proof under another name and renames it: a reader sees a whole one or none. It is on the disk then, with its
+/// name: whoever stamped it may never look for it before it is needed.
+///
+/// # Errors
+/// The system's.
+pub(in crate::commands) fn write_proof(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let temporary = path.with_file_name(name);
+    let mut file = File::create(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_proof_takes_the_place_of_another_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jbcproof");
+        for text in ["one\n", "two\n"] {
+            super::write_proof(&path, text).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
     #[test]
     fn an_empty_file_is_the_sha256_that_everybody_knows() {
         let file = tempfile::NamedTempFile::new().unwrap();

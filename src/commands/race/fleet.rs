@@ -19,6 +19,7 @@ use super::plan::Plan;
 use jbc_jobs::task::is_mining_id;
 
 use crate::client::{ClientError, NodeClient, Status, Steer};
+use crate::commands::terminal::{complain, printable};
 
 /// Time in which every node has to answer, in milliseconds.
 const START_MS: u64 = 10_000;
@@ -169,11 +170,8 @@ impl Fleet {
                     Ok(status) if status.network.id == network_id => break,
                     Ok(_) => bail!("a node of another network has taken port {}", racer.port),
                     Err(error) if Instant::now() > deadline => {
-                        bail!(
-                            "{} does not answer: {error}; its log ends with:\n{}",
-                            racer.tag,
-                            racer.log_tail()
-                        );
+                        racer.show_log_tail();
+                        bail!("{} does not answer: {error}", racer.tag);
                     }
                     Err(_) => tokio::time::sleep(Duration::from_millis(CHECK_MS)).await,
                 }
@@ -186,11 +184,12 @@ impl Fleet {
     pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {
         for racer in &mut self.racers {
             if let Some(status) = racer.child.try_wait()? {
+                racer.show_log_tail();
                 bail!(
-                    "{} on port {} has ended ({status}); its log ends with:\n{}",
+                    "{} on port {} has ended ({status}): {}",
                     racer.tag,
                     racer.port,
-                    racer.log_tail()
+                    racer.last_words()
                 );
             }
         }
@@ -224,12 +223,9 @@ impl Fleet {
         Ok(true)
     }
 
-    /// The ends of all logs, for an error message.
-    pub(super) fn log_tails(&self) -> String {
-        self.racers
-            .iter()
-            .map(|racer| format!("\n{}:\n{}", racer.tag, racer.log_tail()))
-            .collect()
+    /// Shows the ends of all logs, before an error that they may explain.
+    pub(super) fn show_log_tails(&self) {
+        self.racers.iter().for_each(Racer::show_log_tail);
     }
 
     /// Asks all nodes to end; kills those that do not. Afterwards there is none.
@@ -258,6 +254,12 @@ impl Fleet {
 }
 
 impl Racer {
+    /// The last line of its log.
+    fn last_words(&self) -> String {
+        let tail = log_tail(&self.log).unwrap_or_default();
+        tail.lines().last().unwrap_or_default().to_owned()
+    }
+
     fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
@@ -292,8 +294,13 @@ impl Racer {
         )
     }
 
-    fn log_tail(&self) -> String {
-        log_tail(&self.log).unwrap_or_else(|error| format!("{}: {error}", self.log.display()))
+    /// On stderr, line by line: an error's own message is one line.
+    fn show_log_tail(&self) {
+        complain(&format!("jbc: the log of {} ends with:", self.tag));
+        match log_tail(&self.log) {
+            Ok(tail) => tail.lines().for_each(|line| complain(&printable(line))),
+            Err(error) => complain(&format!("{}: {error}", self.log.display())),
+        }
     }
 }
 

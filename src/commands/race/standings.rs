@@ -208,7 +208,7 @@ mod tests {
         for racer in racers {
             let last = blocks.last().unwrap();
             let parts = TemplateParts {
-                index: last.index() + 1,
+                index: last.index().saturating_add(1),
                 prev_hash: Some(*last.hash()),
                 data: (*racer).to_owned(),
                 timestamp: last.timestamp(),

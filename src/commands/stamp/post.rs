@@ -10,8 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::proof_path;
 use crate::client::{ClientError, EntryState, HEADERS_AT_ONCE, NodeClient};
-use crate::commands::proof::{Proof, entry_of_file};
-use crate::store::replace_file;
+use crate::commands::proof::{Proof, entry_of_file, write_proof};
 
 /// Longest wait before a node that did not answer is asked again, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 30_000;
@@ -51,15 +50,18 @@ impl Stamping {
                 path.display()
             );
         }
-        let entry = {
-            let _turn = self.turns.acquire().await?;
-            let file = file.to_owned();
-            tokio::task::spawn_blocking(move || entry_of_file(&file)).await??
-        };
+        let entry = self.read(file).await?;
         let proof = self.prove(&entry, bar).await?;
         // What is written was checked by the reader's own means.
         let text = proof.to_json();
         Proof::from_json(text.as_bytes())?.check(&entry, &self.network)?;
+        // Much time may have passed: of a file that was changed there is nothing to verify any more.
+        if self.read(file).await? != entry {
+            bail!(
+                "{}: it was changed after its hash was handed over, and is not stamped as it is now",
+                file.display()
+            );
+        }
         // It may have come meanwhile.
         if !self.overwrite && path.exists() {
             bail!(
@@ -67,11 +69,18 @@ impl Stamping {
                 path.display()
             );
         }
-        replace_file(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+        write_proof(&path, &text).with_context(|| path.display().to_string())?;
         Ok(Stamped {
             index: proof.block().index,
             confirmations: proof.headers.len() as u64,
         })
+    }
+
+    /// The entry of a file as it is now.
+    async fn read(&self, file: &Path) -> anyhow::Result<String> {
+        let _turn = self.turns.acquire().await?;
+        let file = file.to_owned();
+        Ok(tokio::task::spawn_blocking(move || entry_of_file(&file)).await??)
     }
 
     /// Hands the entry over and waits until it is deep enough.

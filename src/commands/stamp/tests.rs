@@ -82,6 +82,7 @@ async fn a_file_waits_until_it_is_deep_enough_and_its_proof_holds() {
             "POST /entries ",
             refusal("429 Too Many Requests", "request"),
         ),
+        ("POST /entries ", refusal("408 Request Timeout", "request")),
         ("POST /entries ", pending()),
         ("GET /entries/", pending()),
         ("GET /entries/", refusal("503 Service Unavailable", "node")),
@@ -100,6 +101,41 @@ async fn a_file_waits_until_it_is_deep_enough_and_its_proof_holds() {
         "{}",
         posted[0]
     );
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_waits_gets_no_proof() {
+    let (blocks, _) = stamped(&network("stamp"));
+    for late in ["abd", ""] {
+        let server = Canned::serve(vec![
+            ("POST /entries ", pending()),
+            ("GET /entries/", confirmed(&blocks[3], 7)),
+            block_answer(&blocks[3]),
+            ("GET /headers?from=3&count=3 ", header_list(&blocks[3..6])),
+        ]);
+        let (desk, mut stamping) = (Desk::new(), stamping(&server.url, 3));
+        // The only turn is ours until the entry was posted and a question after it waits.
+        stamping.turns = Semaphore::new(1);
+        let (file, bar) = (desk.file(), ProgressBar::hidden());
+        let stamp = stamping.stamp(&file, &bar);
+        tokio::pin!(stamp);
+        let changed = async {
+            while server.requests().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let turn = stamping.turns.acquire().await.unwrap();
+            fs::write(desk.file(), late).unwrap();
+            drop(turn);
+            std::future::pending::<()>().await
+        };
+        let error = tokio::select! {
+            outcome = &mut stamp => outcome.unwrap_err().to_string(),
+            () = changed => unreachable!("it is for ever pending"),
+        };
+        let named = format!("{}: it was changed", desk.file().display());
+        assert!(error.starts_with(&named), "{error}");
+        assert!(!proof_path(&desk.file()).exists());
+    }
 }
 
 #[tokio::test]
@@ -227,7 +263,7 @@ async fn a_classic_node_is_told_apart_before_anything_is_posted() {
     );
     let server = Canned::serve(vec![("GET /status", status)]);
     let args = StampArgs::from_iter_safe(["stamp", "file", "--url", &server.url]).unwrap();
-    let error = stamp(args).await.unwrap_err();
+    let error = run(args).await.unwrap_err();
     assert!(error.to_string().contains("a classic network"), "{error}");
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Proven {
     pub(super) work_since: Work,
     /// The work of the whole chain.
     pub(super) work: Work,
+    /// When the miner of the chain's last block says that it was made.
+    pub(super) last: UnixMicros,
 }
 
 /// Why the chain does not bear the proof out.
@@ -69,6 +71,7 @@ pub(super) fn decide(
         confirmations: tip.height() - block.index + 1,
         work_since: work_since(&chain, block.index),
         work: tip.work(),
+        last: tip.instant(),
     };
     for (position, header) in proof.headers.iter().enumerate() {
         chain
@@ -92,7 +95,8 @@ impl Proven {
         let plural = if self.confirmations == 1 { "" } else { "s" };
         format!(
             "proven: the miners of network {} (genesis {}) state that {file} existed, unchanged, at {} UTC, in block {}, \
-             under {} confirmation{plural} and {} hashes of work from that block on, of {} in the whole chain",
+             under {} confirmation{plural} and {} hashes of work from that block on, of {} in the whole chain, whose \
+             last block is of {} UTC",
             network.name,
             network.genesis.hash().short(),
             utc(self.instant),
@@ -100,6 +104,7 @@ impl Proven {
             thousands(self.confirmations),
             thousands(self.work_since),
             thousands(self.work),
+            utc(self.last),
         )
     }
 }

@@ -50,7 +50,8 @@ impl Desk {
         let file = self.path("report.pdf");
         let words = ["verify", file.to_str().unwrap()];
         let args = VerifyArgs::from_iter_safe(words.iter().chain(flags)).unwrap();
-        let verified = verify(&args, network("verify"), NOW).await;
+        let checkpoints = config::checkpoints(&args.checkpoints).unwrap();
+        let verified = verify(&args, network("verify"), checkpoints, NOW).await;
         verified.map_err(|error| format!("{error:#}"))
     }
 
@@ -69,7 +70,8 @@ impl Desk {
 fn sentence(desk: &Desk) -> String {
     format!(
         "proven: the miners of network verify (genesis {}) state that {} existed, unchanged, at 2023-11-14 22:13:35 UTC, in \
-         block 3, under 7 confirmations and 14 hashes of work from that block on, of 20 in the whole chain",
+         block 3, under 7 confirmations and 14 hashes of work from that block on, of 20 in the whole chain, \
+         whose last block is of 2023-11-14 22:14:05 UTC",
         desk.blocks[0].hash().short(),
         desk.path("report.pdf").display()
     )
@@ -171,7 +173,7 @@ async fn a_file_changed_by_one_byte_is_not_the_one_that_was_stamped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chain_of_ones_own_making_is_refused_naming_line_and_rule() {
+async fn a_chain_with_another_first_block_or_against_a_rule_is_refused_naming_both_line_and_rule() {
     let desk = Desk::new();
     let good = header_lines(&desk.blocks);
     // With the entry, in a network of the same rules and another name: the work is real, the first block is not ours.
@@ -193,10 +195,13 @@ async fn a_chain_of_ones_own_making_is_refused_naming_line_and_rule() {
     let rule = "line 7: block 6: refused by rule `bits`: field `bits`: must be 207bbb";
     assert!(said.contains(rule), "{said}");
 
-    let mut beyond = header_lines(&desk.blocks[..5]);
-    beyond += &good.lines().nth(5).unwrap().replace("207fffff", "2100ffff");
-    let said = desk.refusal(&beyond).await;
-    assert!(said.contains("line 6: "), "{said}");
+    let beyond = next_by(&desk.blocks[4], &[], |header| {
+        header.bits = "2100ffff".parse().unwrap();
+    });
+    let beyond = [&desk.blocks[..5], &[beyond]].concat();
+    let said = desk.refusal(&header_lines(&beyond)).await;
+    let rule = "line 6: block 5: refused by rule `limit`: field `bits`: ";
+    assert!(said.contains(rule), "{said}");
 
     for (changed, line, rule) in [
         (without(&good, 4), 5, "index"),
@@ -213,6 +218,58 @@ async fn a_chain_of_ones_own_making_is_refused_naming_line_and_rule() {
     assert!(said.contains("line 1: field `body`"), "{said}");
     let said = desk.refusal("").await;
     assert!(said.contains("it holds no block"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_mined_in_secret_is_told_by_a_checkpoint_or_by_its_work_alone() {
+    let mut desk = Desk::new();
+    // The same first block, every rule kept, and a proof that the miners of the other chain know nothing of.
+    let theirs = plain_chain(&network("verify"), 30);
+    let secret = desk.blocks.clone();
+    let said = desk.by_headers().await.unwrap();
+    assert!(said.contains("20 in the whole chain"), "{said}");
+
+    let headers = desk.path("headers");
+    let by = |checkpoints: Vec<(usize, &Block<Unchecked>)>| {
+        let mut flags = vec!["--headers".to_owned(), headers.display().to_string()];
+        for (index, block) in checkpoints {
+            let pinned = format!("{index}:{}", block.hash());
+            flags.extend(["--checkpoint".to_owned(), pinned]);
+        }
+        flags
+    };
+    for (checkpoints, reason) in [
+        (vec![(1, &secret[1])], ""),
+        (vec![(0, &secret[0]), (9, &secret[9]), (5, &secret[5])], ""),
+        (
+            vec![(5, &theirs[5])],
+            "line 6: block 5: refused by rule `checkpoint`",
+        ),
+        (vec![(1, &secret[1]), (9, &theirs[9])], "line 10: block 9: "),
+        (vec![(0, &theirs[3])], "--checkpoint: block 0 "),
+        (
+            vec![(10, &theirs[10])],
+            "ends with block 9, before the checkpoint of block 10",
+        ),
+    ] {
+        let flags = by(checkpoints);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let verified = desk.verify(&flags).await;
+        match reason {
+            "" => assert_eq!(verified.unwrap(), sentence(&desk)),
+            _ => assert!(
+                verified.as_ref().unwrap_err().contains(reason),
+                "{verified:?}"
+            ),
+        }
+    }
+    // Of a node's chain, too.
+    desk.blocks = theirs;
+    let server = node(&secret);
+    let pinned = format!("5:{}", desk.blocks[5].hash());
+    let flags = ["--url", &server.url, "--checkpoint", &pinned];
+    let said = desk.verify(&flags).await.unwrap_err();
+    assert!(said.contains("rule `checkpoint`"), "{said}");
 }
 
 fn without(text: &str, line: usize) -> String {
@@ -289,9 +346,13 @@ async fn a_classic_network_has_no_entries_and_a_proof_is_of_one_network() {
     let desk = Desk::new();
     let path = desk.path("report.pdf");
     let args = VerifyArgs::from_iter_safe(["verify", path.to_str().unwrap()]).unwrap();
-    let classic = verify(&args, Network::classic(), NOW).await.unwrap_err();
+    let classic = verify(&args, Network::classic(), BTreeMap::new(), NOW)
+        .await
+        .unwrap_err();
     assert!(classic.to_string().contains("classic network"), "{classic}");
-    let dev = verify(&args, Network::dev(), NOW).await.unwrap_err();
+    let dev = verify(&args, Network::dev(), BTreeMap::new(), NOW)
+        .await
+        .unwrap_err();
     assert!(dev.to_string().starts_with("field `network`: "), "{dev}");
 }
 

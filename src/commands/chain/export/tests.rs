@@ -17,16 +17,18 @@ fn node(blocks: &[Block<Unchecked>], page: usize) -> (NodeClient, Canned) {
         ("GET /status", status_json(&network("export"), blocks)),
         ("GET /network", network("export").to_json()),
     ];
-    for from in 0..=blocks.len() {
+    // Whoever has a longer chain asks above this one's end.
+    for index in 0..blocks.len() + 10 {
+        let from = blocks.len().min(index);
         let until = blocks.len().min(from + page);
-        let path = format!("GET /blocks?from={from}&");
+        let path = format!("GET /blocks?from={index}&");
         answers.push((path.leak(), block_list(&blocks[from..until])));
         // Asked one by one for hashes, and in pages for headers.
         let until = blocks.len().min(from + 1);
-        let path = format!("GET /headers?from={from}&count=1 ");
+        let path = format!("GET /headers?from={index}&count=1 ");
         answers.push((path.leak(), header_list(&blocks[from..until])));
         let until = blocks.len().min(from + page);
-        let path = format!("GET /headers?from={from}&count=2000 ");
+        let path = format!("GET /headers?from={index}&count=2000 ");
         answers.push((path.leak(), header_list(&blocks[from..until])));
     }
     let server = Canned::serve(answers);
@@ -103,9 +105,76 @@ async fn blocks_of_a_branch_that_the_node_left_are_replaced() {
         let folder = Folder::with(Some(text.as_bytes()));
         let exported = folder.export(&node, Part::Blocks).await.unwrap();
         assert_eq!(exported.lines, 12);
-        assert!(exported.kept <= 4 && exported.kept > 0, "{exported:?}");
+        assert_eq!(exported.kept, 4);
         assert_eq!(folder.text(), block_lines(&blocks));
     }
+}
+
+/// A branch that leaves `blocks` after `shared` of them and has `count` in all.
+fn branch(blocks: &[Block<Unchecked>], shared: usize, count: usize) -> Vec<Block<Unchecked>> {
+    let mut branch = blocks[..shared].to_vec();
+    while branch.len() < count {
+        let block = next(branch.last().unwrap(), &[b"the other branch"]);
+        branch.push(block);
+    }
+    branch
+}
+
+#[tokio::test]
+async fn a_file_is_left_alone_by_a_node_that_is_behind_it() {
+    let blocks = plain_chain(&network("export"), 9);
+    for (part, text) in [
+        (Part::Blocks, block_lines(&blocks)),
+        (Part::Headers, header_lines(&blocks)),
+    ] {
+        for (known, torn) in [(1, ""), (5, ""), (8, "{\"version\":2,\"ind")] {
+            let (node, _server) = node(&blocks[..known], 3);
+            let text = text.clone() + torn;
+            let folder = Folder::with(Some(text.as_bytes()));
+            let error = folder.export(&node, part).await.unwrap_err().to_string();
+            assert!(
+                error.contains("is left as it is") && error.contains("is behind it"),
+                "{error}"
+            );
+            assert_eq!(folder.text(), text, "the node knows {known} blocks");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_left_alone_by_a_node_whose_branch_has_not_more_work() {
+    let blocks = plain_chain(&network("export"), 9);
+    for (shared, count) in [(8, 9), (4, 9), (4, 7), (1, 9)] {
+        let (node, _server) = node(&branch(&blocks, shared, count), 3);
+        let text = block_lines(&blocks) + "{\"torn";
+        let folder = Folder::with(Some(text.as_bytes()));
+        let error = folder.export(&node, Part::Blocks).await.unwrap_err();
+        let reason = format!("another chain from block {shared} on, which holds no more work");
+        assert!(error.to_string().contains(&reason), "{error}");
+        assert_eq!(
+            folder.text(),
+            text,
+            "{count} blocks, {shared} of them shared"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_cut_for_a_branch_of_more_work_only_once_all_of_it_was_checked() {
+    let blocks = plain_chain(&network("export"), 9);
+    let mut other = branch(&blocks, 4, 12);
+    let (good, _server) = node(&other, 3);
+    let folder = Folder::with(Some(block_lines(&blocks).as_bytes()));
+    let exported = folder.export(&good, Part::Blocks).await.unwrap();
+    assert_eq!((exported.lines, exported.kept), (12, 4));
+    assert_eq!(folder.text(), block_lines(&other));
+
+    other.remove(10);
+    let (bad, _server) = node(&other, 3);
+    let folder = Folder::with(Some(block_lines(&blocks).as_bytes()));
+    let error = folder.export(&bad, Part::Blocks).await.unwrap_err();
+    assert!(error.to_string().contains("rule `index`"), "{error}");
+    assert_eq!(folder.text(), block_lines(&blocks));
 }
 
 #[tokio::test]

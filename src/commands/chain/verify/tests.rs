@@ -280,6 +280,57 @@ async fn one_block_alone_is_checked_by_itself() {
     ));
 }
 
+#[tokio::test]
+async fn an_export_is_verified_line_by_line_in_any_order() {
+    let blocks = blocks(5);
+    let lines = |order: [usize; 5]| -> String {
+        order.map(|index| blocks[index].to_json() + "\n").concat()
+    };
+    for order in [[0, 1, 2, 3, 4], [3, 0, 4, 2, 1]] {
+        let report = verify_text(&lines(order), Some(network())).await;
+        assert!(report.faults.is_empty(), "{:?}", report.faults);
+        let praise = report.verifier.praise();
+        assert!(praise.starts_with("valid: 5 blocks, tip "), "{praise}");
+    }
+    let all = lines([0, 1, 2, 3, 4]);
+    let without_first = all.split_once('\n').unwrap().1;
+    assert_eq!(faults(without_first).await, ["block 0: missing"]);
+    let torn = &all[..all.len() - 30];
+    assert!(faults(torn).await[0].contains("the rest of a block"));
+}
+
+#[tokio::test]
+async fn a_block_before_its_turn_is_checked_before_it_is_kept() {
+    let blocks = blocks(6);
+    let bad = blocks[4].to_json().replace("block 4 of", "block 9 of");
+    let text = format!("[{},{bad},{}]", blocks[0].to_json(), "{}");
+    let found = faults(&text).await;
+    assert!(
+        found[0].starts_with("block 4: refused by rule `hash`"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn blocks_before_their_turn_cost_bounded_memory() {
+    let mut sequence = Sequence::new(Verifier::new(None, NOW));
+    let large = "x".repeat(1 << 20);
+    let mut refused = None;
+    for index in 1..100 {
+        let parts = TemplateParts {
+            index,
+            data: large.clone(),
+            ..parts_of(&blocks(2)[1])
+        };
+        refused = sequence.add(parts.block(0)).err();
+        if refused.is_some() {
+            break;
+        }
+    }
+    assert_eq!(refused, Some(Fault::TooFarBehind { index: 0 }));
+    assert!(sequence.waiting_bytes <= MAX_WAITING_BYTES && sequence.waiting.len() > 50);
+}
+
 #[test]
 fn of_a_folder_every_torn_misplaced_and_missing_file_is_listed() {
     let blocks = blocks(12);

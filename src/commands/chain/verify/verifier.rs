@@ -21,6 +21,11 @@ pub(in crate::commands::chain) enum Fault {
     Twice { index: u64 },
     #[error("block {index}: missing")]
     Missing { index: u64 },
+    #[error(
+        "block {index}: missing before {} MiB of later blocks",
+        super::MAX_WAITING_BYTES >> 20
+    )]
+    TooFarBehind { index: u64 },
     #[error("block 0: its hash {hash} begins no built-in network; say which with --network FILE")]
     UnknownNetwork { hash: String },
     #[error(
@@ -72,7 +77,7 @@ impl Verifier {
     pub(super) fn blocks(&self) -> u64 {
         self.chain
             .as_ref()
-            .map_or(0, |chain| chain.tip().height() + 1)
+            .map_or(0, |chain| chain.tip().height().saturating_add(1))
     }
 
     /// Whether nothing has been found good so far.
@@ -120,6 +125,15 @@ impl Verifier {
             }
             Err(Refusal::Rejected(rejected)) => Err(Fault::Refused { index, rejected }),
             Ok(_) | Err(Refusal::Orphan { .. }) => Err(Fault::Missing { index: 0 }),
+        }
+    }
+
+    /// Checks a block whose turn has not come by the rules that need no other, once it is known which they are.
+    pub(super) fn check_ahead(&self, block: Block<Unchecked>) -> Result<Block<Unchecked>, Fault> {
+        let of_flag = self.network.as_ref().map(|network| &network.rules);
+        match self.chain.as_ref().map(Chain::rules).or(of_flag) {
+            Some(rules) => check(block, rules).map(Block::into_unchecked),
+            None => Ok(block),
         }
     }
 
