@@ -22,9 +22,11 @@ fn the_tutorials_six_steps_end_with_two_equal_chains() {
     first.rest();
     let early = first.tip();
 
-    // 2. Node two starts with nothing and takes over that chain.
-    let second = two.mining().with(&["--tag", "two"]).start();
+    // 2. Node two starts with nothing and takes over that chain; it mines only then, or it might be ahead with one of its own.
+    let second = two.start();
     second.reaches(early.index);
+    second.stop();
+    let second = two.mining().with(&["--tag", "two"]).start();
     assert_eq!(
         second.chain()[..=early.index as usize],
         first.chain()[..=early.index as usize]

@@ -1,6 +1,6 @@
 //! `v2` blocks and headers as JSON: one spelling out, all else refused by field.
 
-use jbc_chain::{Block, Header, Network, ParseError, Unchecked};
+use jbc_chain::{Block, Header, MAX_V2_BLOCK_BYTES, Network, ParseError, Unchecked};
 use proptest::prelude::*;
 
 use super::fixtures::{easy, first_header};
@@ -445,11 +445,14 @@ fn what_is_not_one_whole_header_is_refused() {
 }
 
 #[test]
-fn a_million_empty_entries_are_read_and_left_to_the_rule_of_size() {
-    let many = format!("[{}\"\"]", "\"\",".repeat(999_999));
-    let block = parse(&block_text(&[("entries", &many)])).unwrap();
-    assert_eq!(block.entries().len(), 1_000_000);
+fn more_entries_than_a_block_can_have_are_not_taken_apart() {
+    let many = |count: usize| format!("[{}\"\"]", "\"\",".repeat(count - 1));
+    // "[", three bytes for each but the last, which has no comma, and "]".
+    let fitting = (MAX_V2_BLOCK_BYTES - 1) / 3;
+    let block = parse(&block_text(&[("entries", &many(fitting))])).unwrap();
+    assert_eq!(block.entries().len(), fitting);
     assert_eq!(block.size_bytes(), block.to_json().len());
+    assert_eq!(fault_with("entries", &many(fitting + 1)), "entries");
 }
 
 proptest! {
