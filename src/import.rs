@@ -4,15 +4,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jbc_chain::{Block, Chain, Checked, Network, Unchecked, UnixMicros};
+use jbc_chain::{Block, Chain, Checked, Hash, Network, Unchecked, UnixMicros};
 
 use crate::store::block_files;
 
 /// What a folder of block files held.
 #[derive(Debug, Default)]
 pub struct Imported {
-    /// The chain's blocks above the first, lowest first.
-    pub blocks: Vec<Block<Checked>>,
+    /// Blocks that were handed over, all above the first.
+    pub count: u64,
+    /// The last of them.
+    pub last: Option<Hash>,
     /// Each file that was not taken, and why.
     pub rejects: Vec<(PathBuf, String)>,
 }
@@ -43,16 +45,18 @@ pub enum ImportError {
     },
 }
 
-/// Reads the folder's block files. No file is changed.
+/// Reads the folder's block files and hands the chain's blocks to `take`, lowest first, one at a time: a chain need not fit into
+/// memory. `progress` hears how many files were read. No file is changed.
 ///
 /// # Errors
-/// [`ImportError`] when the folder cannot be listed or holds another network's chain.
-pub fn read_folder(
+/// [`ImportError`] when the folder cannot be listed or holds another network's chain, and what `take` says.
+pub fn read_folder<E: From<ImportError>>(
     folder: &Path,
     network: &Network,
     now: UnixMicros,
+    mut take: impl FnMut(Block<Checked>) -> Result<(), E>,
     mut progress: impl FnMut(u64),
-) -> Result<Imported, ImportError> {
+) -> Result<Imported, E> {
     let files = block_files(folder).map_err(|source| ImportError::Folder {
         folder: folder.to_owned(),
         source,
@@ -77,13 +81,18 @@ pub fn read_folder(
         match outcome {
             Ok(Step::Foreign(block)) => {
                 let (theirs, ours) = (block.to_string(), network.describe());
-                return Err(ImportError::OtherNetwork {
+                return Err(E::from(ImportError::OtherNetwork {
                     folder: folder.to_owned(),
                     theirs,
                     ours,
-                });
+                }));
             }
-            Ok(Step::Taken(block)) => imported.blocks.extend(block),
+            Ok(Step::Taken(None)) => {}
+            Ok(Step::Taken(Some(block))) => {
+                imported.count += 1;
+                imported.last = Some(*block.hash());
+                take(block)?;
+            }
             Err(reason) => {
                 // The first block is pinned: we have it even where its file is torn.
                 broken_at = broken_at.or((index > 0).then_some(index));

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jbc_chain::{Block, Checked, Unchecked, UnixMicros};
 use jbc_jobs::ledger::{Ledger, ReplayError};
 use jbc_jobs::ports::{Clock, Store};
 use jbc_jobs::task::Origin;
@@ -38,7 +39,7 @@ pub(super) fn open(config: &Config) -> Result<OpenedFolder, NodeError> {
     };
     // Whenever no import came to its end, not only when the database is new: a kill may have cut the last one off.
     if ledger.store().files_tip().is_none() {
-        import(config, &ledger).inspect_err(|_| {
+        import(config, &ledger, SystemClock.now()).inspect_err(|_| {
             // A database made for another network's files must not claim their folder.
             if made {
                 let _ = fs::remove_file(&database);
@@ -91,7 +92,8 @@ fn rebuild(config: &Config, reason: &str) -> Result<Ledger<BlockStore>, NodeErro
         aside.display()
     );
     let ledger = open_database(config)?;
-    import(config, &ledger)?;
+    // They were accepted once: a clock that was set back since loses none of them.
+    import(config, &ledger, UnixMicros::MAX)?;
     if config.network.rules.is_v2() {
         tracing::error!("entries that waited in it are gone from here, unless a peer has them too");
     }
@@ -110,16 +112,29 @@ pub(super) fn move_aside(folder: &Path, file: &str) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
+/// About how many bytes of blocks an import holds before it writes them.
+const IMPORT_BYTES: usize = 4 << 20;
+
 /// Takes in the folder's block files. Those that are refused are listed and copied to `rejected/`, because this node
 /// will write its own blocks under their names one day.
-fn import(config: &Config, ledger: &Ledger<BlockStore>) -> Result<(), NodeError> {
+fn import(config: &Config, ledger: &Ledger<BlockStore>, now: UnixMicros) -> Result<(), NodeError> {
     let progress = bar(0, "importing block files");
-    let now = SystemClock.now();
-    let imported = read_folder(&config.folder, &config.network, now, |read| {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let take = |block: Block<Checked>| {
+        bytes += block.size_bytes();
+        batch.push(block.into_unchecked());
+        if bytes < IMPORT_BYTES {
+            return Ok(());
+        }
+        bytes = 0;
+        admit(ledger, &std::mem::take(&mut batch), now)
+    };
+    let imported = read_folder(&config.folder, &config.network, now, take, |read| {
         progress.set_position(read)
     });
     progress.finish_and_clear();
     let imported = imported?;
+    admit(ledger, &batch, now)?;
     for (path, reason) in &imported.rejects {
         tracing::warn!("not imported: {}: {reason}", path.display());
         keep(&config.folder, path).map_err(|source| NodeError::File {
@@ -127,36 +142,37 @@ fn import(config: &Config, ledger: &Ledger<BlockStore>) -> Result<(), NodeError>
             source,
         })?;
     }
-    let count = imported.blocks.len();
-    let shown = *imported
-        .blocks
-        .last()
-        .unwrap_or(&config.network.genesis)
-        .hash();
-    let blocks: Vec<_> = imported
-        .blocks
-        .into_iter()
-        .map(jbc_chain::Block::into_unchecked)
-        .collect();
-    let failed = |reason: String| NodeError::Broken { reason };
-    let admitted = ledger
-        .admit(&blocks, &Origin::Mined, now)
-        .map_err(|error| failed(error.to_string()))?;
-    if admitted.full {
-        return Err(failed(
-            "the disk is full: the block files were not imported".to_owned(),
-        ));
-    }
-    if count + imported.rejects.len() > 0 {
-        let (tip, rejects) = (ledger.snapshot().tip.index, imported.rejects.len());
+    let (count, rejects) = (imported.count, imported.rejects.len());
+    if count + rejects as u64 > 0 {
+        let tip = ledger.snapshot().tip.index;
         tracing::info!("imported {count} block files up to block {tip}, {rejects} not taken");
         // They are on disk as they should be: only later blocks are written.
-        ledger
-            .store()
-            .set_files_tip(&shown)
-            .map_err(|error| failed(error.to_string()))?;
+        let shown = imported.last.unwrap_or(*config.network.genesis.hash());
+        let marked = ledger.store().set_files_tip(&shown);
+        marked.map_err(|error| broken(&error))?;
     }
     Ok(())
+}
+
+fn admit(
+    ledger: &Ledger<BlockStore>,
+    blocks: &[Block<Unchecked>],
+    now: UnixMicros,
+) -> Result<(), NodeError> {
+    let admitted = ledger
+        .admit(blocks, &Origin::Mined, now)
+        .map_err(|error| broken(&error))?;
+    if admitted.full {
+        let reason = "the disk is full: the block files were not imported".to_owned();
+        return Err(NodeError::Broken { reason });
+    }
+    Ok(())
+}
+
+fn broken(error: &impl ToString) -> NodeError {
+    NodeError::Broken {
+        reason: error.to_string(),
+    }
 }
 
 fn keep(folder: &Path, path: &Path) -> io::Result<()> {
