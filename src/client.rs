@@ -20,7 +20,6 @@ use serde::de::DeserializeOwned;
 
 pub use self::chain::{BLOCKS_AT_ONCE, Fork, HEADERS_AT_ONCE};
 pub use self::choice::NodeChoice;
-pub use self::entries::EntryState;
 pub use self::jobs::Steer;
 pub use self::status::{ChainStatus, MiningStatus, NetworkStatus, Status, Tip};
 pub use self::streams::{Events, Pieces};

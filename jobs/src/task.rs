@@ -14,8 +14,8 @@ use crate::peer_url::PeerUrl;
 use crate::ports::TipClaim;
 
 pub use outcome::{
-    Admission, Admitted, AuditReport, EntryState, Met, Mined, Outcome, Polled, Pushed, SyncStep,
-    Tip, TipChange, Uploaded, Validated, Verdict,
+    Admission, Admitted, AuditReport, EntryState, LocatedEntry, Met, Mined, Outcome, Polled,
+    Pushed, SyncStep, Tip, TipChange, Uploaded, Validated, Verdict,
 };
 
 /// What a job is asked to do.

@@ -2,6 +2,7 @@
 
 use super::canned::{Canned, job_json, status_json};
 use super::*;
+use jbc_jobs::task::EntryState;
 
 fn client(answers: Vec<(&'static str, String)>) -> (NodeClient, Canned) {
     let server = Canned::serve(answers);
@@ -196,8 +197,8 @@ async fn an_entry_is_told_pending_confirmed_or_unknown() {
         hash: hash.parse().unwrap(),
         confirmations: 2,
     };
-    assert_eq!(client.entry(&leaf).await.unwrap(), expected);
-    assert_eq!(client.entry(&leaf).await.unwrap(), EntryState::Unknown);
+    assert_eq!(client.entry(&leaf).await.unwrap(), Some(expected));
+    assert_eq!(client.entry(&leaf).await.unwrap(), None);
     assert!(client.entry(&leaf).await.unwrap_err().is_not_found());
 }
 

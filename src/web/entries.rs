@@ -7,10 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::body::Bytes;
 use jbc_chain::{Hash, MAX_ENTRY_BYTES, leaf_hash};
-use jbc_jobs::task::{Admission, AdmitTask, EntryState, Outcome, Task, admit_id};
+use jbc_jobs::task::{Admission, AdmitTask, EntryState, LocatedEntry, Outcome, Task, admit_id};
 use jbc_scheduler::{AddError, JobId, Trigger};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Reply};
@@ -115,11 +114,12 @@ async fn take(caller: &Caller, body: &Bytes, node: &Arc<Node>) -> Answer<Respons
     };
     let (status, state) = match &admitted.admission {
         Admission::Taken => (StatusCode::CREATED, EntryState::Pending),
-        Admission::Known(state) => (StatusCode::OK, state.clone()),
+        Admission::Known(state) => (StatusCode::OK, *state),
         Admission::PoolFull => return Err(later("the pool of entries is full")),
         Admission::DiskFull => return Err(later("the disk is full")),
     };
-    let answer = json_reply(&description(&admitted.leaf, &state));
+    let leaf = admitted.leaf;
+    let answer = json_reply(&LocatedEntry { leaf, state });
     Ok(warp::reply::with_status(answer, status).into_response())
 }
 
@@ -134,25 +134,8 @@ fn find(leaf: &str, node: &Node) -> Answer<Response> {
         .entry_state(&leaf)
         .map_err(|error| ApiError::internal(&error))?;
     match state {
-        Some(state) => Ok(json_reply(&description(&leaf, &state))),
+        Some(state) => Ok(json_reply(&LocatedEntry { leaf, state })),
         None => Err(ApiError::missing("leaf", "no such entry is known here")),
-    }
-}
-
-fn description(leaf: &Hash, state: &EntryState) -> Value {
-    match state {
-        EntryState::Pending => json!({ "leaf": leaf, "state": "pending" }),
-        EntryState::Confirmed {
-            index,
-            hash,
-            confirmations,
-        } => json!({
-            "leaf": leaf,
-            "state": "confirmed",
-            "index": index,
-            "hash": hash,
-            "confirmations": confirmations,
-        }),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use jbc_chain::{Bits, Block, Entries, Hash, Target, Unchecked, UnixMicros, Work};
 
+use serde::{Deserialize, Serialize};
+
 use crate::peer_url::PeerUrl;
 use crate::ports::{PeerError, PeerStatus, TipClaim};
 
@@ -111,8 +113,19 @@ pub enum Admission {
     DiskFull,
 }
 
+/// An entry and where it is, as `/entries` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocatedEntry {
+    /// The entry's name.
+    pub leaf: Hash,
+    /// Where it is.
+    #[serde(flatten)]
+    pub state: EntryState,
+}
+
 /// Where an entry is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
 pub enum EntryState {
     /// In the pool.
     Pending,

@@ -122,7 +122,7 @@ fn an_entry_waits_stands_in_a_block_and_counts_its_confirmations() {
         hash: *one.hash(),
         confirmations: 2,
     };
-    assert_eq!(state(&ledger, "a"), Some(confirmed.clone()));
+    assert_eq!(state(&ledger, "a"), Some(confirmed));
     assert_eq!(admission(&ledger, "a"), Admission::Known(confirmed));
     assert_eq!(ledger.pool_size(), (0, 0));
     assert_eq!(ledger.store().pool().unwrap(), []);

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use indicatif::ProgressBar;
 use jbc_chain::{Hash, Header, MerklePath, Network, leaf_hash};
+use jbc_jobs::task::EntryState;
 use tokio::sync::Semaphore;
 
 use super::proof_path;
-use crate::client::{ClientError, EntryState, HEADERS_AT_ONCE, NodeClient};
+use crate::client::{ClientError, HEADERS_AT_ONCE, NodeClient};
 use crate::commands::proof::{Proof, entry_of_file, write_proof};
 
 /// Longest wait before a node that did not answer is asked again, in milliseconds.
@@ -86,11 +87,14 @@ impl Stamping {
     /// Hands the entry over and waits until it is deep enough.
     async fn prove(&self, entry: &str, bar: &ProgressBar) -> anyhow::Result<Proof> {
         let leaf = leaf_hash(entry.as_bytes());
-        let mut state = self.patient(|| self.node.post_entry(entry)).await?;
+        let mut known = None;
         loop {
+            let state = match known {
+                Some(state) => state,
+                // Where it was handed over before: to another node behind the same address, or one that lost its disk.
+                None => self.patient(|| self.node.post_entry(entry)).await?,
+            };
             match state {
-                // It was handed over and is not known: to another node behind the same address, or one that lost its disk.
-                EntryState::Unknown => state = self.patient(|| self.node.post_entry(entry)).await?,
                 EntryState::Pending => bar.set_position(0),
                 EntryState::Confirmed { confirmations, .. } => bar.set_position(confirmations),
             }
@@ -106,12 +110,12 @@ impl Stamping {
             }
             let waits_for = match state {
                 EntryState::Confirmed { index, .. } => format!("in block {index}, not deep enough"),
-                EntryState::Pending | EntryState::Unknown => "in no block yet".to_owned(),
+                EntryState::Pending => "in no block yet".to_owned(),
             };
             self.pause(self.pause).await.map_err(|_| {
                 anyhow!("the time is up: it is {waits_for} (the same command goes on waiting)")
             })?;
-            state = self.patient(|| self.node.entry(&leaf)).await?;
+            known = self.patient(|| self.node.entry(&leaf)).await?;
         }
     }
 
