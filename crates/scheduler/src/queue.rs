@@ -8,6 +8,7 @@ mod dead;
 mod durable;
 mod failures;
 mod job;
+mod line;
 mod runs;
 #[cfg(test)]
 mod tests;

@@ -8,13 +8,11 @@ use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::job::Lane;
 use crate::queue::job::Job;
+use crate::queue::line::Line;
 
 /// The seat of a job or a run in the queue. Seats are used again; a job's `number` tells it from the one that sat there
 /// before.
 pub(super) type Seat = usize;
-
-/// A place in a lane's line: higher priority first, then first come.
-pub(super) type Place = (Reverse<i32>, u64);
 
 /// An alarm: when, and a number that tells alarms of the same moment apart.
 pub(super) type AlarmKey = (Due, u64);
@@ -60,7 +58,7 @@ pub(crate) enum CronCommand {
 
 #[derive(Default)]
 pub(super) struct Agenda {
-    lines: [BTreeMap<Place, Seat>; Lane::COUNT],
+    lines: [Line; Lane::COUNT],
     alarms: BTreeMap<AlarmKey, Alarm>,
     watches: BTreeMap<WatchKey, Watch>,
     last_number: u64,
@@ -82,9 +80,7 @@ impl Agenda {
 
     /// Whose turn it is.
     pub(super) fn first(&self, lane: Lane) -> Option<Seat> {
-        self.lines[lane.index()]
-            .first_key_value()
-            .map(|(_, seat)| *seat)
+        self.lines[lane.index()].first()
     }
 
     /// Puts the job into its line if it has a run to start and may, takes it out if not.
@@ -103,7 +99,7 @@ impl Agenda {
     /// Takes the job out of its line, if it stands in one.
     pub(super) fn step_out<E: Executor>(&mut self, job: &mut Job<E>) {
         if let Some(place) = job.place.take() {
-            self.lines[job.spec.lane.index()].remove(&place);
+            self.lines[job.spec.lane.index()].remove(place);
         }
     }
 
@@ -112,7 +108,7 @@ impl Agenda {
         job.spec.priority = priority;
         let line = &mut self.lines[job.spec.lane.index()];
         if let Some(old) = job.place
-            && let Some(seat) = line.remove(&old)
+            && let Some(seat) = line.remove(old)
         {
             let place = (Reverse(priority), old.1);
             line.insert(place, seat);

@@ -10,7 +10,8 @@ use crate::event::{Event, EventCode};
 use crate::executor::{Executor, RunContext};
 use crate::job::{ConflictPolicy, JobSpec, Lane};
 use crate::mailbox::Mailbox;
-use crate::queue::agenda::{AlarmKey, Place, Seat, WatchKey};
+use crate::queue::agenda::{AlarmKey, Seat, WatchKey};
+use crate::queue::line::Place;
 use crate::store::StoredTask;
 use crate::trigger::Schedule;
 
