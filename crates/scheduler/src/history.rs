@@ -12,6 +12,9 @@ pub(crate) struct History {
     age_ms: u64,
 }
 
+/// Records above the limit at most.
+const SURPLUS: usize = 64;
+
 impl History {
     pub(crate) fn new(limit: usize, age_us: u64) -> Self {
         Self {
@@ -21,17 +24,26 @@ impl History {
         }
     }
 
+    /// Keeps a record. It may be one more than fit until [`prune`](Self::prune) is called: records that nobody has touched
+    /// lately are slow to drop, and the end of a run is waited for.
     pub(crate) fn push(&mut self, record: RunRecord) {
         if self.limit == 0 {
             return;
         }
-        // Two of the old for one of the new, so that old ones go without a pass over all.
+        if self.records.len() >= self.limit + SURPLUS {
+            self.records.pop_front();
+        }
+        self.records.push_back(record);
+    }
+
+    /// Lets go of records that no longer fit: two of the old for one of the new, so that old ones go without a pass over
+    /// all.
+    pub(crate) fn prune(&mut self, now_ms: u64) {
         for _ in 0..2 {
-            if self.records.len() == self.limit || self.is_first_too_old(record.finished_at) {
+            if self.records.len() > self.limit || self.is_first_too_old(now_ms) {
                 self.records.pop_front();
             }
         }
-        self.records.push_back(record);
     }
 
     fn is_first_too_old(&self, now_ms: u64) -> bool {
@@ -41,7 +53,7 @@ impl History {
 
     /// All of them, newest last.
     pub(crate) fn list(&mut self, now_ms: u64) -> Vec<RunRecord> {
-        while self.is_first_too_old(now_ms) {
+        while self.records.len() > self.limit || self.is_first_too_old(now_ms) {
             self.records.pop_front();
         }
         self.records.iter().cloned().collect()

@@ -5,26 +5,77 @@
 //! The jobs that follow each other under one id share it as long as something is still to be told.
 
 use std::collections::VecDeque;
+use std::iter::Chain;
 use std::sync::{Arc, PoisonError};
+use std::{option, vec};
 
 use crate::event::Event;
 use crate::executor::Executor;
+use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-pub(crate) struct Mailbox<E: Executor>(Mutex<Mail<E>>);
-
-struct Mail<E: Executor> {
-    /// A thread tells an event of it right now.
-    telling: bool,
-    /// No job has it any more: whoever has told its last event is to give it back to the queue.
-    left: bool,
-    waiting: VecDeque<Event<E>>,
+pub(crate) struct Mailbox<E: Executor> {
+    /// Some of the bits below. They are set under the scheduler's lock, apart from what [`next`](Mailbox::next) clears.
+    state: AtomicU8,
+    waiting: Mutex<VecDeque<Event<E>>>,
 }
+
+/// A thread tells an event of it right now.
+const TELLING: u8 = 1;
+/// No job has it any more: whoever has told its last event is to give it back to the queue.
+const LEFT: u8 = 2;
+/// Events wait. Changed with `waiting` locked.
+const WAITING: u8 = 4;
 
 /// An event that the holder is to tell, and then to ask [`Mailbox::next`] for more.
 pub(crate) struct Letter<E: Executor> {
     pub(crate) event: Event<E>,
     pub(crate) mailbox: Arc<Mailbox<E>>,
+}
+
+/// Events to tell, in this order. There is usually one, which needs no list.
+pub(crate) struct Letters<E: Executor> {
+    first: Option<Letter<E>>,
+    /// Empty without a first.
+    rest: Vec<Letter<E>>,
+}
+
+impl<E: Executor> Letters<E> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(crate) fn push(&mut self, letter: Letter<E>) {
+        match self.first {
+            None => self.first = Some(letter),
+            Some(_) => self.rest.push(letter),
+        }
+    }
+}
+
+#[cfg(test)]
+impl<E: Executor> Letters<E> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Letter<E>> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
+impl<E: Executor> Default for Letters<E> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            rest: Vec::new(),
+        }
+    }
+}
+
+impl<E: Executor> IntoIterator for Letters<E> {
+    type Item = Letter<E>;
+    type IntoIter = Chain<option::IntoIter<Letter<E>>, vec::IntoIter<Letter<E>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.rest)
+    }
 }
 
 /// What is to be done after an event was told.
@@ -39,60 +90,76 @@ pub(crate) enum Next<E: Executor> {
 
 impl<E: Executor> Default for Mailbox<E> {
     fn default() -> Self {
-        Self(Mutex::new(Mail {
-            telling: false,
-            left: false,
-            waiting: VecDeque::new(),
-        }))
+        Self {
+            state: AtomicU8::new(0),
+            waiting: Mutex::new(VecDeque::new()),
+        }
     }
 }
 
 impl<E: Executor> Mailbox<E> {
-    /// Gives the event back if the caller is to tell it, and keeps it if another thread will.
-    pub(crate) fn begin(&self, event: Event<E>) -> Option<Event<E>> {
-        let mut mail = self.lock();
-        if mail.telling {
-            mail.waiting.push_back(event);
+    /// Makes an event, and answers it if the caller is to tell it; keeps it if another thread will. To be called under the
+    /// scheduler's lock, as the others except `next`.
+    pub(crate) fn begin(&self, event: impl FnOnce() -> Event<E>) -> Option<Event<E>> {
+        if self.state.fetch_or(TELLING, Ordering::Acquire) & TELLING == 0 {
+            return Some(event());
+        }
+        let mut waiting = self.lock();
+        waiting.push_back(event());
+        let before = self.state.fetch_or(TELLING | WAITING, Ordering::AcqRel);
+        if before & TELLING != 0 {
             return None;
         }
-        mail.telling = true;
-        Some(event)
+        // Who told the one before has gone meanwhile, and so there was none to wait for.
+        self.state.fetch_and(!WAITING, Ordering::Relaxed);
+        waiting.pop_back()
     }
 
     /// To be called by who has told an event.
     pub(crate) fn next(&self) -> Next<E> {
-        let mut mail = self.lock();
-        if let Some(event) = mail.waiting.pop_front() {
-            return Next::Tell(event);
+        let mut state = self.state.load(Ordering::Relaxed);
+        while state & WAITING == 0 {
+            let done = self.state.compare_exchange_weak(
+                state,
+                state & !TELLING,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            match done {
+                Ok(_) if state & LEFT != 0 => return Next::GiveBack,
+                Ok(_) => return Next::Nothing,
+                Err(now) => state = now,
+            }
         }
-        mail.telling = false;
-        if mail.left {
-            Next::GiveBack
-        } else {
-            Next::Nothing
+        let mut waiting = self.lock();
+        let event = waiting.pop_front();
+        if waiting.is_empty() {
+            self.state.fetch_and(!WAITING, Ordering::Relaxed);
+        }
+        match event {
+            Some(event) => Next::Tell(event),
+            // It is set and cleared with the lock held, and this thread alone takes events out.
+            None => Next::Nothing,
         }
     }
 
     /// Its job is gone. Answers whether nothing is to be told any more.
     pub(crate) fn leave(&self) -> bool {
-        let mut mail = self.lock();
-        mail.left = true;
-        !mail.telling
+        self.state.fetch_or(LEFT, Ordering::AcqRel) & TELLING == 0
     }
 
     /// A job of the same id takes it over.
     pub(crate) fn take_over(&self) {
-        self.lock().left = false;
+        self.state.fetch_and(!LEFT, Ordering::AcqRel);
     }
 
     /// Whether nobody has it and nothing is to be told.
     pub(crate) fn is_idle(&self) -> bool {
-        let mail = self.lock();
-        mail.left && !mail.telling
+        self.state.load(Ordering::Acquire) & (LEFT | TELLING) == LEFT
     }
 
-    fn lock(&self) -> MutexGuard<'_, Mail<E>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Event<E>>> {
         // Nothing that can panic happens while it is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

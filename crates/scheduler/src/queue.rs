@@ -15,9 +15,7 @@ mod tests;
 mod view;
 
 use std::collections::HashMap;
-use std::iter::Chain;
 use std::sync::Arc;
-use std::{option, vec};
 
 use foldhash::fast::RandomState;
 use slab::Slab;
@@ -39,7 +37,7 @@ use crate::executor::Executor;
 use crate::history::History;
 use crate::ids::{JobId, RunIds};
 use crate::job::Lane;
-use crate::mailbox::{Letter, Mailbox};
+use crate::mailbox::{Letter, Letters, Mailbox};
 
 /// How much of everything there may be.
 #[derive(Debug, Clone, Copy)]
@@ -58,13 +56,8 @@ pub(crate) struct Limits {
     pub(crate) stuck_after_us: u64,
 }
 
-/// Events on their way out: the usual single one needs no list.
-pub(crate) type Letters<E> = Chain<option::IntoIter<Letter<E>>, vec::IntoIter<Letter<E>>>;
-
-/// What the world is to do after a change.
-pub(crate) struct Effects<E: Executor> {
-    /// To tell the listeners, in this order.
-    pub(crate) letters: Letters<E>,
+/// What the world is to do after a change, apart from telling the listeners and starting what can start. Usually nothing.
+pub(crate) struct Effects {
     /// Runs to ask to stop.
     pub(crate) cancel: Vec<CancelToken>,
     /// For tokio-cron-scheduler.
@@ -79,7 +72,7 @@ pub(crate) struct Effects<E: Executor> {
 struct Post<E: Executor> {
     /// Events that somebody wants; others are not even made.
     wanted: EventMask,
-    letters: Vec<Letter<E>>,
+    letters: Letters<E>,
 }
 
 impl<E: Executor> Post<E> {
@@ -91,7 +84,7 @@ impl<E: Executor> Post<E> {
         event: impl FnOnce() -> Event<E>,
     ) {
         if self.wanted.contains(code)
-            && let Some(event) = mailbox.begin(event())
+            && let Some(event) = mailbox.begin(event)
         {
             self.letters.push(Letter {
                 event,
@@ -137,7 +130,7 @@ impl<E: Executor> Queue<E> {
             agenda: Agenda::default(),
             post: Post {
                 wanted: EventMask::NONE,
-                letters: Vec::new(),
+                letters: Letters::default(),
             },
             history: History::new(limits.history, limits.history_age_us),
             dead: DeadList::new(limits.dead),
@@ -232,24 +225,22 @@ impl<E: Executor> Queue<E> {
         !self.post.letters.is_empty()
     }
 
+    /// Those to tell, since the last call.
+    pub(crate) fn take_letters(&mut self) -> Letters<E> {
+        std::mem::take(&mut self.post.letters)
+    }
+
     /// Whether there is something in [`Effects`].
     pub(crate) fn has_effects(&self) -> bool {
-        !self.post.letters.is_empty()
-            || !self.cancel.is_empty()
+        !self.cancel.is_empty()
             || !self.agenda.cron.is_empty()
             || self.agenda.sooner
             || self.ledger.has_news()
     }
 
     /// What the world is to do about all changes since the last call.
-    pub(crate) fn take_effects(&mut self) -> Effects<E> {
-        // The list keeps its memory if it held no more than one, as usual.
-        let (first, rest) = match self.post.letters.len() {
-            0 | 1 => (self.post.letters.pop(), Vec::new()),
-            _ => (None, std::mem::take(&mut self.post.letters)),
-        };
+    pub(crate) fn take_effects(&mut self) -> Effects {
         Effects {
-            letters: first.into_iter().chain(rest),
             cancel: std::mem::take(&mut self.cancel),
             cron: std::mem::take(&mut self.agenda.cron),
             sooner: std::mem::take(&mut self.agenda.sooner),

@@ -15,8 +15,8 @@ use crate::executor::Executor;
 use crate::job::Lane;
 use crate::keeper::Keeper;
 use crate::listeners::{ListenerId, Listeners, Sink};
-use crate::mailbox::Letter;
-use crate::queue::{CronCommand, Letters, Queue};
+use crate::mailbox::{Letter, Letters};
+use crate::queue::{CronCommand, Queue};
 use crate::sleepers::Sleepers;
 use crate::store::{StoreError, Unattached};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -36,8 +36,6 @@ pub(crate) struct Shared<E: Executor> {
     state: Mutex<State<E>>,
     /// How often a thread looks again before it sleeps.
     pub(crate) spins: u32,
-    /// No listeners; one for all, so that whoever holds them counts no more than a pointer.
-    pub(crate) nobody: Arc<Listeners<E>>,
     /// Changes whenever a searching worker should look again.
     news: AtomicU64,
     /// One for each worker, so that it is known who is woken.
@@ -78,10 +76,10 @@ pub(crate) struct Deferred<E: Executor> {
 impl<E: Executor> Deferred<E> {
     /// Tell this, and write the store first if that may not have been done.
     pub(crate) fn tell(letter: Letter<E>) -> Self {
-        Self {
-            write: letter.event.is_durable,
-            letters: Some(letter).into_iter().chain(Vec::new()),
-        }
+        let write = letter.event.is_durable;
+        let mut letters = Letters::default();
+        letters.push(letter);
+        Self { write, letters }
     }
 }
 
@@ -99,7 +97,7 @@ pub(crate) enum By<'a, E: Executor> {
 }
 
 /// The longest pause between two attempts to get the lock, in turns of a spin loop: some holds of it.
-const MAX_PAUSE: u32 = 64;
+const MAX_PAUSE: u32 = 4;
 
 fn spin(turns: u32) {
     for _ in 0..turns {
@@ -138,7 +136,6 @@ impl<E: Executor> Shared<E> {
                 cron: Cron::default(),
             }),
             spins: workers::spins(),
-            nobody: Arc::new(Listeners::none()),
             news: AtomicU64::new(0),
             workers: (0..workers).map(|_| Condvar::new()).collect(),
             timer: Condvar::new(),
@@ -152,8 +149,8 @@ impl<E: Executor> Shared<E> {
         // It is held for a fraction of a microsecond, and a thread that went to sleep for it would be woken by a system
         // call of the next holder, who would do the same for the one after: so a thread tries for a while first, ever
         // less often, to leave the holder its memory.
-        let mut pause = 8;
-        for _ in 0..self.spins / 4 {
+        let mut pause = 1;
+        for _ in 0..self.spins * 2 {
             match self.state.try_lock() {
                 Ok(state) => return state,
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
@@ -226,61 +223,66 @@ impl<E: Executor> Shared<E> {
         now: Now,
         by: By<'_, E>,
     ) -> Result<(), StoreError> {
-        let mut io_runs = Vec::new();
-        while let Some(started) = state.queue.take(&[Lane::Io], now) {
-            io_runs.push(started);
-        }
-        let has_letters = state.queue.has_letters();
+        let io_runs = state.queue.take_io(now);
         // A caller writes also while the store is given time to recover.
-        let is_dirty = matches!(by, By::Caller) && state.queue.is_dirty();
-        let mut effects = state.queue.take_effects();
+        let mut writes = matches!(by, By::Caller) && state.queue.is_dirty();
+        let mut effects = state
+            .queue
+            .has_effects()
+            .then(|| state.queue.take_effects());
+        let has_letters = state.queue.has_letters();
         let mut own = None;
-        let teller = match by {
-            By::Worker(teller) => {
-                if has_letters {
-                    teller.refresh(&state);
-                }
-                Some(teller)
-            }
-            By::Caller | By::Unconcerned if has_letters => {
-                Some(own.insert(Teller::new(self, &state)))
-            }
+        let mut teller = match by {
+            By::Worker(teller) => Some(teller),
+            By::Caller | By::Unconcerned if has_letters => Some(own.insert(Teller::new(self))),
             By::Caller | By::Unconcerned => None,
             By::Hurried => {
-                let write = std::mem::take(&mut effects.dirty);
+                let write = effects
+                    .as_mut()
+                    .is_some_and(|effects| std::mem::take(&mut effects.dirty));
                 if write || has_letters {
-                    let letters = std::mem::replace(&mut effects.letters, no_letters());
+                    let letters = state.queue.take_letters();
                     state.deferred.push_back(Deferred { write, letters });
                 }
                 None
             }
         };
-        let woken = self.wake(&mut state);
-        if effects.sooner {
-            timer::ensure_started(self, &mut state);
+        if let Some(teller) = &mut teller
+            && has_letters
+        {
+            teller.collect(&mut state);
         }
-        for command in effects.cron {
-            self.tell_cron(&mut state, command);
+        let woken = self.wake(&mut state);
+        if let Some(effects) = &mut effects {
+            if effects.sooner {
+                timer::ensure_started(self, &mut state);
+            }
+            for command in effects.cron.drain(..) {
+                self.tell_cron(&mut state, command);
+            }
         }
         drop(state);
 
-        for token in effects.cancel {
-            token.cancel();
-        }
         self.notify(&woken);
-        if effects.sooner {
-            self.timer.notify_one();
+        if let Some(effects) = effects {
+            for token in effects.cancel {
+                token.cancel();
+            }
+            if effects.sooner {
+                self.timer.notify_one();
+            }
+            writes |= effects.dirty;
         }
         // Before the listeners, which may be slow.
         for started in io_runs {
             io::spawn(self, started);
         }
-        let written = match effects.dirty || is_dirty {
+        let written = match writes {
             true => self.write(),
             false => Ok(()),
         };
         if let Some(teller) = teller {
-            teller.tell(effects.letters);
+            teller.tell();
         }
         if let Some(teller) = own {
             teller.end();
@@ -302,7 +304,7 @@ impl<E: Executor> Shared<E> {
             // Logged there; whoever listens is told all the same.
             let _ = self.write();
         }
-        teller.tell(deferred.letters);
+        teller.tell_all(deferred.letters);
     }
 
     /// Lets the store hold how things stand.
@@ -324,7 +326,10 @@ impl<E: Executor> Shared<E> {
     fn wake(&self, state: &mut State<E>) -> Vec<usize> {
         let prompt = state.queue.startable(Lane::Prompt) + state.deferred.len();
         let bulk = state.queue.startable(Lane::Bulk);
-        if prompt + bulk > 0 && state.sleepers.any_searching() {
+        if prompt + bulk == 0 {
+            return Vec::new();
+        }
+        if state.sleepers.any_searching() {
             // The lock orders everything; this only ends a wait.
             self.news.fetch_add(1, Ordering::Relaxed);
         }
@@ -454,8 +459,4 @@ impl<E: Executor> Shared<E> {
             })
         });
     }
-}
-
-fn no_letters<E: Executor>() -> Letters<E> {
-    None.into_iter().chain(Vec::new())
 }

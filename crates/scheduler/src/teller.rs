@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::listeners::Listeners;
-use crate::mailbox::{Letter, Next};
-use crate::queue::{Letters, MadeJob};
+use crate::mailbox::{Letter, Letters, Next};
+use crate::queue::MadeJob;
 use crate::runner::{Deferred, Shared, State};
 use crate::scheduler::Scheduler;
 use crate::workers;
@@ -15,10 +15,12 @@ use crate::workers;
 /// wait for each other.
 pub(crate) struct Teller<E: Executor> {
     scheduler: Scheduler<E>,
-    listeners: Arc<Listeners<E>>,
+    /// `None` before the first event.
+    listeners: Option<Arc<Listeners<E>>>,
     /// Those of before, to be let go of without the lock.
     stale: Option<Arc<Listeners<E>>>,
-    nobody: Arc<Listeners<E>>,
+    /// What is to be told.
+    letters: Letters<E>,
     /// Jobs whose last event has been told, to be [given back](crate::queue::Queue::give_back) under the next lock.
     gone: Vec<JobId>,
     /// What is left of them, to be dropped without the lock.
@@ -26,12 +28,12 @@ pub(crate) struct Teller<E: Executor> {
 }
 
 impl<E: Executor> Teller<E> {
-    pub(crate) fn new(shared: &Arc<Shared<E>>, state: &State<E>) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared<E>>) -> Self {
         Self {
             scheduler: Scheduler::borrowed(shared),
-            listeners: Arc::clone(&state.listeners),
+            listeners: None,
             stale: None,
-            nobody: Arc::clone(&shared.nobody),
+            letters: Letters::default(),
             gone: Vec::new(),
             remains: Vec::new(),
         }
@@ -44,11 +46,17 @@ impl<E: Executor> Teller<E> {
         }
     }
 
+    /// To be called with the lock: takes what is to be told, and notice of changed listeners.
+    pub(crate) fn collect(&mut self, state: &mut State<E>) {
+        self.letters = state.queue.take_letters();
+        self.refresh(state);
+    }
+
     /// To be called with the lock, before something is told: takes notice of changed listeners.
     pub(crate) fn refresh(&mut self, state: &State<E>) {
-        if !Arc::ptr_eq(&self.listeners, &state.listeners) {
-            let new = Arc::clone(&state.listeners);
-            self.stale = Some(std::mem::replace(&mut self.listeners, new));
+        let is_same = |listeners| Arc::ptr_eq(listeners, &state.listeners);
+        if !self.listeners.as_ref().is_some_and(is_same) {
+            self.stale = self.listeners.replace(Arc::clone(&state.listeners));
         }
     }
 
@@ -56,12 +64,18 @@ impl<E: Executor> Teller<E> {
     /// keeps none alive.
     pub(crate) fn forget(&mut self) {
         self.stale = None;
+        self.listeners = None;
         self.remains.clear();
-        self.listeners = Arc::clone(&self.nobody);
+    }
+
+    /// Tells what was collected.
+    pub(crate) fn tell(&mut self) {
+        let letters = std::mem::take(&mut self.letters);
+        self.tell_all(letters);
     }
 
     /// Tells them all, in this order.
-    pub(crate) fn tell(&mut self, letters: Letters<E>) {
+    pub(crate) fn tell_all(&mut self, letters: Letters<E>) {
         self.stale = None;
         self.remains.clear();
         for letter in letters {
@@ -73,7 +87,9 @@ impl<E: Executor> Teller<E> {
     /// they may be of runs that ended, and a worker takes over.
     fn tell_one(&mut self, letter: Letter<E>) {
         let Letter { event, mailbox } = letter;
-        self.listeners.tell(&event, &self.scheduler);
+        if let Some(listeners) = &self.listeners {
+            listeners.tell(&event, &self.scheduler);
+        }
         loop {
             let next = match mailbox.next() {
                 Next::Nothing => return,

@@ -66,12 +66,13 @@ pub(crate) fn spins() -> u32 {
 /// The body of a worker thread; returns when the scheduler has closed.
 pub(crate) fn work<E: Executor>(shared: &Arc<Shared<E>>, me: usize, kind: Kind) {
     WORKS_FOR.with(|scheduler| scheduler.set(address(shared)));
-    let mut teller = Teller::new(shared, &shared.lock());
+    let mut teller = Teller::new(shared);
     let (mut searches, mut has_searched) = (false, false);
     loop {
         let now = shared.now();
         let mut state = shared.lock();
         teller.give_back(&mut state);
+        state.queue.prune_history(now);
         if std::mem::take(&mut searches) {
             state.sleepers.found(kind);
         }
@@ -83,7 +84,7 @@ pub(crate) fn work<E: Executor>(shared: &Arc<Shared<E>>, me: usize, kind: Kind) 
             // A store that failed is in the log, and written again later.
             let _ = shared.settle(state, now, By::Worker(&mut teller));
             shared.execute(started, &mut teller);
-        } else if state.queue.has_effects() {
+        } else if state.queue.has_letters() || state.queue.has_effects() {
             // Nothing to run, but runs that were found too late to.
             let _ = shared.settle(state, now, By::Worker(&mut teller));
         } else if state.queue.is_closed() && (kind == Kind::Bulk || !state.queue.runs_io()) {

@@ -135,6 +135,15 @@ impl<E: Executor> Queue<E> {
         None
     }
 
+    /// Starts all io runs that may.
+    pub(crate) fn take_io(&mut self, now: Now) -> Vec<Started<E>> {
+        let mut runs = Vec::new();
+        if self.agenda.len(Lane::Io) > 0 {
+            runs.extend(std::iter::from_fn(|| self.take(&[Lane::Io], now)));
+        }
+        runs
+    }
+
     fn may_start_io(&self) -> bool {
         !self.io_lost && self.io_running < self.limits.io
     }

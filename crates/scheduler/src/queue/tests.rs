@@ -123,8 +123,8 @@ fn told(queue: &mut Queue<Numbers>, letters: Letters<Numbers>) -> Vec<Event<Numb
 
 /// What the listeners hear of all that has happened.
 fn heard(queue: &mut Queue<Numbers>) -> Vec<Event<Numbers>> {
-    let effects = queue.take_effects();
-    told(queue, effects.letters)
+    let letters = queue.take_letters();
+    told(queue, letters)
 }
 
 fn every(seconds: u64) -> Trigger {
@@ -200,7 +200,7 @@ fn the_end_of_a_removed_run_is_heard_in_its_turn_among_the_events_of_the_next_jo
     queue.remove(&"a".into(), at(2)).unwrap();
     heard(&mut queue);
     add(&mut queue, spec("a"), at(3));
-    let added = queue.take_effects().letters;
+    let added = queue.take_letters();
     queue.finished(run, ended(None), at(4));
     assert!(!queue.has_letters(), "somebody else is telling");
     let codes: Vec<_> = told(&mut queue, added)

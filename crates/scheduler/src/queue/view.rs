@@ -51,6 +51,11 @@ impl<E: Executor> Queue<E> {
         self.history.list(now.wall_us / 1_000)
     }
 
+    /// Lets go of what no longer fits into the history.
+    pub(crate) fn prune_history(&mut self, now: Now) {
+        self.history.prune(now.wall_us / 1_000);
+    }
+
     /// How many runs go on, also of jobs that are gone.
     pub(crate) fn running(&self) -> usize {
         self.runs.len()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::model::{Added, Again, Model, When, name};
-use super::{Numbers, at, checked, ended, queue, requeue, told};
+use super::{Numbers, at, checked, ended, heard, queue, requeue};
 use crate::clock::Now;
 use crate::event::EventCode::JobModified;
 use crate::ids::JobId;
@@ -259,7 +259,7 @@ fn check(steps: &[Step]) -> Result<(), TestCaseError> {
 
         let effects = real.queue.take_effects();
         // The events of a job come in order; those of two jobs need not.
-        let mut said: Vec<_> = told(&mut real.queue, effects.letters)
+        let mut said: Vec<_> = heard(&mut real.queue)
             .into_iter()
             .map(|event| (event.code, event.job_id, event.kept))
             .collect();

@@ -204,7 +204,7 @@ impl World {
             self.store.apply(&changes).unwrap();
             self.queue.written();
         }
-        told(&mut self.queue, effects.letters);
+        heard(&mut self.queue);
         self.look();
         Ok(())
     }
@@ -405,8 +405,8 @@ impl World {
         while !self.runs.is_empty() {
             self.finish(0, None);
         }
-        let effects = self.queue.take_effects();
-        told(&mut self.queue, effects.letters);
+        self.queue.take_effects();
+        heard(&mut self.queue);
         let changes = self.queue.changes(self.now());
         if !self.disk_fails {
             self.store.apply(&changes).unwrap();
