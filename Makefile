@@ -53,7 +53,7 @@ asan: ## the kernels under a memory checker
 		--target $(shell rustc --print host-tuple) --target-dir target/asan
 
 aarch64: ## the tests of jbc-pow on aarch64, under qemu-user (needs root on a Debian; downloads some hundred megabytes, keeps three gigabytes)
-	@CARGO="$(CARGO)" nice crates/pow/tests/aarch64.sh
+	@CARGO="$(CARGO)" crates/pow/tests/aarch64.sh
 
 check: fmt clippy test shuttle asan docs deny ## all that must hold before a commit: format, lints, tests, orders of threads, memory, docs, dependencies
 

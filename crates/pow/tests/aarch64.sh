@@ -9,7 +9,9 @@
 set -eu
 
 repo=$(cd "$(dirname "$0")/../../.." && pwd)
-base=${CARGO_TARGET_DIR:-$repo/target}/aarch64
+target=${CARGO_TARGET_DIR:-$repo/target}
+mkdir -p "$target"
+base=$(cd "$target" && pwd)/aarch64
 root=$base/root
 crates=${CARGO_HOME:-$HOME/.cargo}/registry
 suite=testing
@@ -32,14 +34,15 @@ install_debian() {
 	mkdir -p "$base/debootstrap"
 	# debootstrap is unpacked, not installed: the machine stays as it is.
 	cd "$base"
-	apt-get -qq download debootstrap || { apt-get -qq update && apt-get -qq download debootstrap; }
+	download="apt-get -qq -o APT::Sandbox::User=root download debootstrap"
+	$download || { apt-get -qq update && $download; }
 	dpkg -x debootstrap_*.deb debootstrap
 	DEBOOTSTRAP_DIR=$base/debootstrap/usr/share/debootstrap \
 		debootstrap/usr/sbin/debootstrap --variant=minbase "$suite" "$root" "$mirror"
 	within dpkg --add-architecture arm64
 	# Behind a mirror that lags its lists may be past their date; they are signed all the same, and nothing here is served.
 	within apt-get -qq -o Acquire::Check-Valid-Until=false update
-	within apt-get -qq -y --no-install-recommends install \
+	within apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install \
 		cargo rustc rust-clippy gcc libc6-dev libstd-rust-dev:arm64 \
 		gcc-aarch64-linux-gnu libc6-dev-arm64-cross libc6:arm64 libgcc-s1:arm64 qemu-user
 	within apt-get clean
