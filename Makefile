@@ -16,10 +16,10 @@ TOOLS := $(CURDIR)/target/tools
 RUN := $(CARGO) run --release --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help node mine race jobs build install test shuttle asan check fmt clippy docs deny bench bench-pow compare fuzz clean
+.PHONY: help node mine race jobs build install test shuttle asan aarch64 check fmt clippy docs deny bench bench-pow compare fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 node: ## a node: make node PORT=5001 MINE=1
 	@$(RUN) --bin jbc -- node --port $(PORT) $(if $(filter-out 0,$(MINE)),--mine) $(ARGS)
@@ -51,6 +51,9 @@ shuttle: ## the scheduler's threads in many of the orders in which they can run
 asan: ## the kernels under a memory checker
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" $(CARGO) test --locked -p jbc-pow --lib --tests \
 		--target $(shell rustc --print host-tuple) --target-dir target/asan
+
+aarch64: ## the tests of jbc-pow on aarch64, under qemu-user (needs root on a Debian; downloads some hundred megabytes, keeps three gigabytes)
+	@CARGO="$(CARGO)" crates/pow/tests/aarch64.sh
 
 check: fmt clippy test shuttle asan docs deny ## all that must hold before a commit: format, lints, tests, orders of threads, memory, docs, dependencies
 

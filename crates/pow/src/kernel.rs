@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+#[cfg(target_arch = "aarch64")]
+use crate::lanes::{self, armv8_sha2::Armv8Sha2};
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::{self, avx2::Avx2, avx512::Avx512, sha_ni::ShaNi};
 use crate::plan::Plan;
@@ -22,6 +24,8 @@ enum Loop {
     ShaNi(ShaNi),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    #[cfg(target_arch = "aarch64")]
+    Armv8Sha2(Armv8Sha2),
     Portable,
 }
 
@@ -33,7 +37,10 @@ static AVAILABLE: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
         ShaNi::detect().map(Loop::ShaNi),
         Avx2::detect().map(Loop::Avx2),
     ];
-    #[cfg(not(target_arch = "x86_64"))]
+    // That it is faster than the portable loop is expected, not measured.
+    #[cfg(target_arch = "aarch64")]
+    let special = [Armv8Sha2::detect().map(Loop::Armv8Sha2)];
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
     let special: [Option<Loop>; 0] = [];
     let all = special.into_iter().flatten().chain([Loop::Portable]);
     all.map(Kernel).collect()
@@ -64,6 +71,8 @@ impl Kernel {
             Loop::ShaNi(_) => "sha-ni",
             #[cfg(target_arch = "x86_64")]
             Loop::Avx2(_) => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Loop::Armv8Sha2(_) => "armv8-sha2",
             Loop::Portable => "portable",
         }
     }
@@ -76,6 +85,8 @@ impl Kernel {
             Loop::ShaNi(sha_ni) => lanes::search(sha_ni, plan, cancelled),
             #[cfg(target_arch = "x86_64")]
             Loop::Avx2(avx2) => lanes::search(avx2, plan, cancelled),
+            #[cfg(target_arch = "aarch64")]
+            Loop::Armv8Sha2(armv8_sha2) => lanes::search(armv8_sha2, plan, cancelled),
             Loop::Portable => portable::search(plan, cancelled),
         }
     }

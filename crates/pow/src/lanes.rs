@@ -7,14 +7,22 @@
 //! groups, as it is for all prefixes of a [`Template`](crate::Template): its message schedule is then expanded once for
 //! all of them.
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod armv8_sha2;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod sha_ni;
+#[cfg(target_arch = "x86_64")]
 mod vector;
 
 use crate::plan::{Plan, TailBytes, bytes, words, write_decimal};
 use crate::portable;
-use crate::sha256::{Ahead, rounds};
+#[cfg(target_arch = "x86_64")]
+use crate::schedule::Ahead;
+use crate::sha256::rounds;
 use crate::template::{BLOCK_BYTES, State};
 use crate::{Search, Winner};
 use sha2::block_api::compress256;
@@ -147,6 +155,7 @@ impl Shape {
     }
 
     /// What can be computed ahead; looked up, since it is asked for with every group.
+    #[cfg(target_arch = "x86_64")]
     fn ahead(self) -> Ahead {
         match self {
             Self::First => const { Ahead::of(Self::FIRST) },

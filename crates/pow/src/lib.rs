@@ -22,8 +22,10 @@
 //! - `portable.rs`: the loop that runs everywhere.
 //! - `lanes.rs`: what the kernels share that search many nonces at a time: which digits differ between the lanes, and
 //!   which groups of nonces and which prefixes share a message schedule. `lanes/vector.rs` is SHA-256 over a vector, of
-//!   which `lanes/avx512.rs` and `lanes/avx2.rs` are two; `lanes/sha_ni.rs` uses the processor's SHA instructions.
-//! - `sha256.rs`: SHA-256 in pieces, for what is computed ahead of the nonces.
+//!   which `lanes/avx512.rs` and `lanes/avx2.rs` are two; `lanes/sha_ni.rs` and, on aarch64, `lanes/armv8_sha2.rs` use
+//!   the processor's SHA instructions. The latter is tested under qemu-user (`make aarch64`); how fast it is was never
+//!   measured.
+//! - `sha256.rs` and `schedule.rs`: SHA-256 in pieces, for what is computed ahead of the nonces.
 //!
 //! # Invariants
 //! - A kernel finds exactly what [`hash_of`] says, and the *smallest* such nonce of the range; behind that nonce, the
@@ -38,11 +40,13 @@
 //! opaque bytes.
 
 mod kernel;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 mod lanes;
 mod plan;
 mod portable;
 #[cfg(target_arch = "x86_64")]
+mod schedule;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 mod sha256;
 mod template;
 

@@ -394,6 +394,16 @@ fn a_kernel_is_read_back_from_its_name() {
     assert!(Kernel::available().contains(&Kernel::best()));
 }
 
+/// Whoever knows the machine says in `JBC_POW_KERNELS` what is to be found there; `aarch64.sh` does, of those it emulates.
+#[test]
+fn the_kernels_found_are_those_the_machine_is_said_to_have() {
+    let Ok(expected) = std::env::var("JBC_POW_KERNELS") else {
+        return;
+    };
+    let names = Kernel::available().iter().map(|kernel| kernel.name());
+    assert_eq!(names.collect::<Vec<_>>().join(" "), expected);
+}
+
 #[test]
 fn an_unknown_kernel_is_named_in_the_error() {
     let error = "abacus".parse::<Kernel>().unwrap_err();

@@ -37,7 +37,7 @@ pub struct PowArgs {
     /// A table for people, or a JSON list with an entry for each kernel and layout
     #[structopt(long, value_name = "FORMAT", default_value = "text", possible_values = &["text", "json"])]
     pub output: String,
-    /// This kernel only: avx512, sha-ni, avx2 or portable, where the machine has it
+    /// This kernel only: avx512, sha-ni, avx2, armv8-sha2 or portable, where the machine has it
     #[structopt(long, value_name = "NAME")]
     pub kernel: Option<Kernel>,
     /// Tiny sizes, to see that everything works: the figures mean nothing

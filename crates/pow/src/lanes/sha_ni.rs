@@ -8,7 +8,7 @@
 use std::arch::x86_64::*;
 
 use crate::lanes::{Hit, Lanes, Scan, Shape, avx2};
-use crate::sha256::changing;
+use crate::schedule::changing;
 use crate::template::State;
 
 /// Proof that this machine has the SHA extensions, and AVX2.

@@ -8,7 +8,8 @@
 macro_rules! vector_kernel {
     ($features:literal, $vector:ty, $lanes:literal) => {
         use crate::lanes::{DIGITS, Hit, Low, Scan, Shape};
-        use crate::sha256::{K, Schedule, bits, changing, has_constant_part};
+        use crate::schedule::{Schedule, bits, changing, has_constant_part};
+        use crate::sha256::K;
         use crate::template::State;
 
         /// A block made ready.
