@@ -52,7 +52,9 @@ macro_rules! vector_kernel {
             for t in bits(ahead.constant & late) {
                 room.sums[t] = splat(schedule.words[t].wrapping_add(K[t]));
             }
-            room.words.copy_from_slice(&room.parts[..16]);
+            for t in bits(u64::from(shape.words())) {
+                room.words[t] = room.parts[t];
+            }
         }
 
         /// Lets the low digits be a number, and the following ones in the other lanes.
