@@ -8,6 +8,7 @@
 //! `pow.svg` into the folder. A program that is not installed, or lacks SHA-256, is named as left out.
 //!
 //! - `contestants.rs`: who takes part; `buster.rs`, `outside.rs`: those that are not ours.
+//! - `threads.rs`: two threads beside one.
 //! - `report.rs`: the table and the JSON. `chart.rs`: the bars.
 
 mod buster;
@@ -15,14 +16,12 @@ mod chart;
 mod contestants;
 mod outside;
 mod report;
+mod threads;
 
 use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use jbc::commands::bench::pow::{Baseline, Course, Layout};
-use jbc_pow::Kernel;
+use jbc::commands::bench::pow::{Baseline, Layout};
 
 use crate::contestants::{HASHES, all};
 use crate::report::{Figures, Report, median};
@@ -50,9 +49,8 @@ fn main() -> anyhow::Result<()> {
 fn measure(rounds: usize) -> anyhow::Result<Report> {
     let baseline = Baseline::new(HASHES / 4)?;
     let (mut contestants, left_out) = all()?;
-    let two_threads = Course::new(first_layout()?, 4 * HASHES)?;
     let mut samples = vec![Vec::new(); contestants.len()];
-    let (mut bases, mut doubled) = (Vec::new(), Vec::new());
+    let mut bases = Vec::new();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         for (contestant, samples) in contestants.iter_mut().zip(&mut samples) {
@@ -61,15 +59,16 @@ fn measure(rounds: usize) -> anyhow::Result<Report> {
             bases.push(base);
             samples.push((rate, rate / base));
         }
-        doubled.push(two_threads_ratio(&two_threads)?);
     }
+    eprintln!("two threads beside one");
+    let two_threads = threads::measure(&first_layout()?)?;
     let figures = contestants.iter().zip(&samples);
     let figures = figures.map(|(contestant, samples)| Figures::of(contestant, samples));
     Ok(Report {
         machine: machine(),
         rounds,
         compress256_per_cpu_s: median(&bases),
-        two_threads_ratio: median(&doubled),
+        two_threads,
         figures: figures.collect(),
         left_out,
     })
@@ -78,26 +77,6 @@ fn measure(rounds: usize) -> anyhow::Result<Report> {
 fn first_layout() -> anyhow::Result<Layout> {
     let first = Layout::all().into_iter().next();
     first.context("there is no layout")
-}
-
-/// What two threads search in a second ÷ what one does, by the clock on the wall: so it says something only where nothing
-/// else runs.
-fn two_threads_ratio(course: &Course) -> anyhow::Result<f64> {
-    let timed = |threads: usize| -> anyhow::Result<Duration> {
-        let began = Instant::now();
-        thread::scope(|scope| {
-            let runs: Vec<_> = (0..threads)
-                .map(|_| scope.spawn(|| course.run(Kernel::best())))
-                .collect();
-            for run in runs {
-                run.join()
-                    .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-            }
-            Ok(began.elapsed())
-        })
-    };
-    let (one, two) = (timed(1)?, timed(2)?);
-    Ok(2.0 * one.as_secs_f64() / two.as_secs_f64())
 }
 
 /// The processor's name, where the system tells it as Linux does.

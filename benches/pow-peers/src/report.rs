@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::contestants::{Contestant, Side};
+use crate::threads::TwoThreads;
 
 /// What was measured of one contestant: medians over the rounds.
 #[derive(Clone, Debug, Serialize)]
@@ -37,8 +38,8 @@ pub(crate) struct Report {
     pub(crate) machine: String,
     pub(crate) rounds: usize,
     pub(crate) compress256_per_cpu_s: f64,
-    /// What two threads of the fastest kernel search ÷ what one does, by the clock on the wall.
-    pub(crate) two_threads_ratio: f64,
+    /// What two threads do ÷ what one does; `None` on one core.
+    pub(crate) two_threads: Option<TwoThreads>,
     pub(crate) figures: Vec<Figures>,
     /// Peers that this machine does not have, and why.
     pub(crate) left_out: Vec<String>,
@@ -61,12 +62,29 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "\n{}, {} rounds. compress256 on one patched block: {:.1} million per CPU second. Two threads: {:.3} times one.",
+            "\n{}, {} rounds. compress256 on one patched block: {:.1} million per CPU second.",
             self.machine,
             self.rounds,
             self.compress256_per_cpu_s / 1e6,
-            self.two_threads_ratio
         );
+        if let Some(TwoThreads {
+            rounds,
+            search,
+            plain,
+        }) = self.two_threads
+        {
+            let _ = writeln!(
+                text,
+                "Two threads search {:.2} times what one does (half of {rounds} times: {:.2} to {:.2}); of a loop that does \
+                 not hash they do {:.2} times as much ({:.2} to {:.2}).",
+                search.ratio,
+                search.quartiles[0],
+                search.quartiles[1],
+                plain.ratio,
+                plain.quartiles[0],
+                plain.quartiles[1],
+            );
+        }
         if !self.left_out.is_empty() {
             let _ = writeln!(text, "Left out: {}.", self.left_out.join("; "));
         }
@@ -75,7 +93,7 @@ impl Report {
 }
 
 /// By nearest rank, as `jbc bench` does; NaN of no samples.
-fn percentile(samples: &[f64], quantile: f64) -> f64 {
+pub(crate) fn percentile(samples: &[f64], quantile: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (quantile * sorted.len() as f64).ceil() as usize;

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use crate::lanes::Lanes;
-use crate::lanes::vector::vector_kernel;
+use crate::lanes::vector::{for_following_words, for_given_words, vector_kernel};
 
 vector_kernel!("avx2", __m256i, 8);
 
@@ -43,6 +43,42 @@ impl Lanes for Avx2 {
         // SAFETY: as in `room`.
         unsafe { scan_two(blocks, work, hits) }
     }
+}
+
+/// The rounds of a block from a state on, without the addition of the state before the block.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn hash<const FROM: usize>(sums: &[__m256i; 64], state: &[__m256i; 8]) -> [__m256i; 8] {
+    // Round t finds a in `v[-t mod 8]`, b behind it and so on: what was g is h without being moved.
+    let mut v = [splat(0); 8];
+    for (i, word) in state.iter().enumerate() {
+        v[(i + 64 - FROM) % 8] = *word;
+    }
+    macro_rules! round {
+        ($t:literal) => {
+            if $t >= FROM {
+                const A: usize = (64 - $t) % 8;
+                let [a, b, c, d] = [v[A], v[(A + 1) % 8], v[(A + 2) % 8], v[(A + 3) % 8]];
+                let [e, f, g, h] = [
+                    v[(A + 4) % 8],
+                    v[(A + 5) % 8],
+                    v[(A + 6) % 8],
+                    v[(A + 7) % 8],
+                ];
+                let sum = add(add(h, sums[$t]), choose(e, f, g));
+                let t1 = add(sum, xor3(rotate::<6>(e), rotate::<11>(e), rotate::<25>(e)));
+                let t2 = add(
+                    xor3(rotate::<2>(a), rotate::<13>(a), rotate::<22>(a)),
+                    majority(a, b, c),
+                );
+                v[(A + 3) % 8] = add(d, t1);
+                v[(A + 7) % 8] = add(t1, t2);
+            }
+        };
+    }
+    for_given_words!(round);
+    for_following_words!(round);
+    v
 }
 
 #[inline]

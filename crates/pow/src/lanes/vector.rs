@@ -1,7 +1,8 @@
 //! SHA-256 over the lanes of a vector: each lane one nonce, one instruction for all of them.
 
-/// Writes the kernel of a vector type. The calling module provides `splat`, `load`, `add`, `or`, `shift_left`,
-/// `shift_right` (by a count), `rotate`, `shift` (by a constant), `xor3`, `choose`, `majority` and `at_most`.
+/// Writes the kernel of a vector type. The calling module provides `hash`, the rounds of a block from a state on without the
+/// addition of the state before the block, and `splat`, `load`, `add`, `or`, `shift_left`, `shift_right` (by a count),
+/// `rotate`, `shift` (by a constant), `xor3` and `at_most`.
 ///
 /// A macro and not generic code, since functions with target features can be inlined into each other, but not into those
 /// of a trait.
@@ -52,7 +53,9 @@ macro_rules! vector_kernel {
             for t in bits(ahead.constant & late) {
                 room.sums[t] = splat(schedule.words[t].wrapping_add(K[t]));
             }
-            room.words.copy_from_slice(&room.parts[..16]);
+            for t in bits(u64::from(shape.words())) {
+                room.words[t] = room.parts[t];
+            }
         }
 
         /// Lets the low digits be a number, and the following ones in the other lanes.
@@ -110,42 +113,6 @@ macro_rules! vector_kernel {
                 };
             }
             crate::lanes::vector::for_following_words!(follows);
-        }
-
-        /// The rounds of a block from a state on, without the addition of the state before the block.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn hash<const FROM: usize>(sums: &[$vector; 64], state: &[$vector; 8]) -> [$vector; 8] {
-            // Round t finds a in `v[-t mod 8]`, b behind it and so on: what was g is h without being moved.
-            let mut v = [splat(0); 8];
-            for (i, word) in state.iter().enumerate() {
-                v[(i + 64 - FROM) % 8] = *word;
-            }
-            macro_rules! round {
-                ($t:literal) => {
-                    if $t >= FROM {
-                        const A: usize = (64 - $t) % 8;
-                        let [a, b, c, d] = [v[A], v[(A + 1) % 8], v[(A + 2) % 8], v[(A + 3) % 8]];
-                        let [e, f, g, h] = [
-                            v[(A + 4) % 8],
-                            v[(A + 5) % 8],
-                            v[(A + 6) % 8],
-                            v[(A + 7) % 8],
-                        ];
-                        let sum = add(add(h, sums[$t]), choose(e, f, g));
-                        let t1 = add(sum, xor3(rotate::<6>(e), rotate::<11>(e), rotate::<25>(e)));
-                        let t2 = add(
-                            xor3(rotate::<2>(a), rotate::<13>(a), rotate::<22>(a)),
-                            majority(a, b, c),
-                        );
-                        v[(A + 3) % 8] = add(d, t1);
-                        v[(A + 7) % 8] = add(t1, t2);
-                    }
-                };
-            }
-            crate::lanes::vector::for_given_words!(round);
-            crate::lanes::vector::for_following_words!(round);
-            v
         }
 
         #[inline]
