@@ -21,8 +21,10 @@ use structopt::StructOpt;
 use crate::config::ConfigError;
 use crate::progress::AboveBars;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::time::ChronoUtc;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Threads that serve and wait for the network: enough that one that reads a long answer does not hold up the rest.
 const SERVING_THREADS: usize = 4;
@@ -34,7 +36,7 @@ const USAGE: u8 = 2;
 ///
 /// # Errors
 /// 0 after help or version were printed, 2 after a wrong flag was named.
-pub fn arguments<T: StructOpt>() -> Result<T, ExitCode> {
+pub(crate) fn arguments<T: StructOpt>() -> Result<T, ExitCode> {
     T::from_iter_safe(std::env::args_os()).map_err(|error| {
         if error.use_stderr() {
             eprintln!("{}", error.message);
@@ -47,7 +49,7 @@ pub fn arguments<T: StructOpt>() -> Result<T, ExitCode> {
 }
 
 /// Runs a command to its exit code on a runtime of its own. What fails is said in one line, as Unix tools do.
-pub fn run_to_exit(
+pub(crate) fn run_to_exit(
     name: &str,
     command: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> ExitCode {
@@ -103,30 +105,61 @@ pub async fn stop_signal() -> &'static str {
     }
 }
 
+/// What is said unless `RUST_LOG` says otherwise.
+const LOG_FILTER: &str = "warn,jbc=info,jbc_jobs=info,jbc_scheduler=info";
+
 /// Starts the log on stderr: text for people, or one JSON object a line. `RUST_LOG` refines what is said.
 pub fn start_log(format: &str) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,jbc=info,jbc_jobs=info,jbc_scheduler=info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(AboveBars);
-    let started = if format == "json" {
-        log.json().flatten_event(true).try_init()
+    let wanted = std::env::var_os("RUST_LOG").unwrap_or_default();
+    let (filter, fault) = log_filter(&wanted.to_string_lossy());
+    let log = tracing_subscriber::fmt::layer().with_writer(AboveBars);
+    let log = if format == "json" {
+        log.json().flatten_event(true).boxed()
     } else {
         let clock = ChronoUtc::new("%H:%M:%S%.3f".to_owned());
-        log.with_timer(clock)
-            .with_target(false)
-            .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-            .try_init()
+        let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let log = log.with_timer(clock).with_target(false).with_ansi(ansi);
+        log.boxed()
     };
-    if let Err(error) = started {
+    let started = tracing_subscriber::registry().with(filter).with(log);
+    if let Err(error) = started.try_init() {
         eprintln!("jbc: the log did not start: {error}");
+    }
+    if let Some(error) = fault {
+        tracing::warn!(%error, "RUST_LOG is not understood, and left aside: a list of LEVEL and TARGET=LEVEL is");
+    }
+}
+
+/// The filter that was asked for; the default, and why, if it cannot be read.
+fn log_filter(wanted: &str) -> (Targets, Option<String>) {
+    let default = || LOG_FILTER.parse().expect("the tests read it");
+    if wanted.is_empty() {
+        return (default(), None);
+    }
+    match wanted.parse() {
+        Ok(filter) => (filter, None),
+        Err(error) => (default(), Some(error.to_string())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use anyhow::Context;
+    use tracing::Level;
+
+    #[test]
+    fn the_log_says_what_rust_log_asks_for_and_the_usual_if_that_makes_no_sense() {
+        for (wanted, debug, fault) in [
+            ("", false, false),
+            ("jbc=debug", true, false),
+            ("jbc=loud", false, true),
+        ] {
+            let (filter, error) = super::log_filter(wanted);
+            assert!(filter.would_enable("jbc", &Level::ERROR), "{wanted}");
+            assert_eq!(filter.would_enable("jbc", &Level::DEBUG), debug, "{wanted}");
+            assert_eq!(error.is_some(), fault, "{wanted}: {error:?}");
+        }
+    }
 
     #[test]
     fn an_error_says_each_of_its_causes_once() {

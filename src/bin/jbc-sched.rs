@@ -2,12 +2,6 @@
 
 use std::process::ExitCode;
 
-use jbc::commands::{arguments, run_to_exit, sched};
-
 fn main() -> ExitCode {
-    let args: sched::SchedArgs = match arguments() {
-        Ok(args) => args,
-        Err(code) => return code,
-    };
-    run_to_exit("jbc-sched", sched::run(args))
+    jbc::programs::jbc_sched()
 }
