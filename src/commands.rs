@@ -136,9 +136,16 @@ fn log_filter(wanted: &str) -> (Targets, Option<String>) {
     if wanted.is_empty() {
         return (default(), None);
     }
-    match wanted.parse() {
+    let directives = wanted.split(',').map(str::trim);
+    let directives: Vec<&str> = directives.filter(|part| !part.is_empty()).collect();
+    // What else there is would be taken for a target that nobody has, and so for silence.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-:=".contains(c);
+    if directives.is_empty() || !directives.iter().all(|part| part.chars().all(is_plain)) {
+        return (default(), Some(format!("{wanted:?}")));
+    }
+    match directives.join(",").parse() {
         Ok(filter) => (filter, None),
-        Err(error) => (default(), Some(error.to_string())),
+        Err(error) => (default(), Some(format!("{wanted:?}: {error}"))),
     }
 }
 
@@ -151,6 +158,10 @@ mod tests {
     fn the_log_says_what_rust_log_asks_for_and_the_usual_if_that_makes_no_sense() {
         for (wanted, debug, fault) in [
             ("", false, false),
+            ("info,", false, false),
+            ("warn, jbc=debug", true, false),
+            ("jbc[push]=debug", false, true),
+            (" ", false, true),
             ("jbc=debug", true, false),
             ("jbc=loud", false, true),
         ] {

@@ -4,6 +4,9 @@
 //!
 //! One process a folder: redb locks its file. What [`BlockStore::append`] has acknowledged survives a power cut.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -299,7 +302,8 @@ impl Store for BlockStore {
     fn load(&self, id: EntryId) -> Result<Option<Block<Unchecked>>, StoreError> {
         let read = || -> Result<_, redb::Error> {
             let table = self.database.begin_read()?.open_table(BLOCKS)?;
-            Ok(table.get(id.as_u64())?)
+            // The guard of `get` would not keep the transaction alive, nor so the page.
+            Ok(table.get_owned(id.as_u64())?)
         };
         let found = read().map_err(failed("reading a block"))?;
         found.map(|bytes| decode(bytes.value())).transpose()

@@ -24,13 +24,13 @@ impl History {
         }
     }
 
-    /// Keeps a record. It may be one more than fit until [`prune`](Self::prune) is called: records that nobody has touched
-    /// lately are slow to drop, and the end of a run is waited for.
+    /// Keeps a record. There may be [`SURPLUS`] more than fit until [`prune`](Self::prune) is called: records that nobody has
+    /// touched lately are slow to drop, and the end of a run is waited for.
     pub(crate) fn push(&mut self, record: RunRecord) {
         if self.limit == 0 {
             return;
         }
-        if self.records.len() >= self.limit + SURPLUS {
+        if self.records.len() >= self.limit.saturating_add(SURPLUS) {
             self.records.pop_front();
         }
         self.records.push_back(record);
@@ -57,5 +57,51 @@ impl History {
             self.records.pop_front();
         }
         self.records.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::info::RunOutcome;
+    use crate::job::Lane;
+
+    fn record(n: u64) -> RunRecord {
+        RunRecord {
+            run_id: None,
+            job_id: n.to_string().into(),
+            name: "test".into(),
+            lane: Lane::Prompt,
+            outcome: RunOutcome::Missed,
+            message: None,
+            scheduled_at: n,
+            started_at: None,
+            finished_at: n,
+            elapsed_us: None,
+            attempt: 1,
+        }
+    }
+
+    #[test]
+    fn the_newest_records_are_kept_with_and_without_pruning() {
+        for (limit, kept) in [(0, 0), (1, 1), (3, 3), (usize::MAX, 100)] {
+            for prunes in [false, true] {
+                let mut history = History::new(limit, u64::MAX);
+                for n in 0..100 {
+                    history.push(record(n));
+                    if prunes {
+                        history.prune(n);
+                        assert!(history.records.len() <= limit);
+                    }
+                    assert!(history.records.len() <= limit.saturating_add(SURPLUS));
+                }
+                let ends: Vec<u64> = history
+                    .list(100)
+                    .iter()
+                    .map(|run| run.finished_at)
+                    .collect();
+                assert_eq!(ends, Vec::from_iter(100 - kept..100), "{limit} {prunes}");
+            }
+        }
     }
 }

@@ -46,8 +46,8 @@
 //!
 //! # The map
 //! - `queue`: the state machine, which knows neither threads nor clocks: what happened and when goes in, what to do
-//!   comes out. In it `adding`, `changes`, `runs`, `failures` are what happens; `agenda` holds the lines of those who
-//!   wait for a worker and the timers, `dead` the dead list, `durable` what a store is to be told; `view` is what is seen.
+//!   comes out. In it `adding`, `changes`, `runs`, `failures` are what happens; `agenda` holds the lines (`line`) of those
+//!   who wait for a worker, and the timers, `dead` the dead list, `durable` what a store is to be told; `view` is what is seen.
 //! - `runner`: the lock around it and what is done after each change; `runner/bodies` how a body runs. `workers`, `timer`, `io`, `cron`: who calls it.
 //!   `sleepers`: which worker is woken.
 //! - `listeners`: who is told. `teller`: by which thread. `mailbox`: in which order.

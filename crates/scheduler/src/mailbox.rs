@@ -98,8 +98,8 @@ impl<E: Executor> Default for Mailbox<E> {
 }
 
 impl<E: Executor> Mailbox<E> {
-    /// Makes an event, and answers it if the caller is to tell it; keeps it if another thread will. To be called under the
-    /// scheduler's lock, as the others except `next`.
+    /// Makes an event, which must not panic, and answers it if the caller is to tell it; keeps it if another thread will. To
+    /// be called under the scheduler's lock, as the others except `next`.
     pub(crate) fn begin(&self, event: impl FnOnce() -> Event<E>) -> Option<Event<E>> {
         if self.state.fetch_or(TELLING, Ordering::Acquire) & TELLING == 0 {
             return Some(event());
@@ -116,6 +116,9 @@ impl<E: Executor> Mailbox<E> {
     }
 
     /// To be called by who has told an event.
+    ///
+    /// Only this ends the telling, and only in a state in which nothing waits; whoever begins it next acquires what was
+    /// released here. Whether the job has left stands in the same word, so either this says so or [`leave`](Self::leave).
     pub(crate) fn next(&self) -> Next<E> {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & WAITING == 0 {

@@ -34,7 +34,7 @@ pub(crate) struct Shared<E: Executor> {
     /// What the store held and the executor does not know.
     pub(crate) unattached: Vec<Unattached>,
     state: Mutex<State<E>>,
-    /// How often a thread looks again before it sleeps.
+    /// How often a worker looks again before it sleeps.
     pub(crate) spins: u32,
     /// Changes whenever a searching worker should look again.
     news: AtomicU64,
@@ -96,8 +96,10 @@ pub(crate) enum By<'a, E: Executor> {
     Hurried,
 }
 
-/// The longest pause between two attempts to get the lock, in turns of a spin loop: some holds of it.
+/// The longest pause between two attempts to get the lock, in turns of a spin loop: about a hold of it.
 const MAX_PAUSE: u32 = 4;
+/// Attempts for each look of a worker's: together some tens of microseconds, which is what a sleep would cost.
+const ATTEMPTS: u32 = 2;
 
 fn spin(turns: u32) {
     for _ in 0..turns {
@@ -147,10 +149,10 @@ impl<E: Executor> Shared<E> {
     /// The state machine, for this thread alone.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State<E>> {
         // It is held for a fraction of a microsecond, and a thread that went to sleep for it would be woken by a system
-        // call of the next holder, who would do the same for the one after: so a thread tries for a while first, ever
-        // less often, to leave the holder its memory.
+        // call of the next holder, who would do the same for the one after: so a thread tries for a while first, with
+        // pauses, to leave the holder its memory.
         let mut pause = 1;
-        for _ in 0..self.spins * 2 {
+        for _ in 0..self.spins * ATTEMPTS {
             match self.state.try_lock() {
                 Ok(state) => return state,
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),

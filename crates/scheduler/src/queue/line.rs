@@ -9,10 +9,11 @@ use crate::queue::agenda::Seat;
 pub(super) type Place = (Reverse<i32>, u64);
 
 /// Who starts in a lane, and in which order. Most join at the end of their priority and leave from its front, which takes
-/// constant time; leaving from within takes O(log n).
+/// constant time. Leaving from within takes O(log n), but for gaps that are closed now and then; joining from within, which
+/// only a new priority asks for, moves all who stand behind.
 #[derive(Default)]
 pub(super) struct Line {
-    /// None is empty, except one that is alone: so a line that fills and empties all the time keeps its memory.
+    /// At most one is empty: the last to become so, which keeps its memory for those who come next.
     ranks: BTreeMap<Reverse<i32>, Rank>,
     len: usize,
 }
