@@ -75,7 +75,7 @@ $(TOOLS)/bin/cargo-deny:
 bench: ## benchmarks, as ratios
 	$(CARGO) bench --locked
 
-bench-pow: ## the kernels beside other programs that hash: a table, docs/pow.json and docs/pow.svg (takes three minutes)
+bench-pow: ## the kernels beside other programs that hash: a table, docs/pow.json and docs/pow.svg (Linux; takes three minutes)
 	@$(CARGO) run --release --locked --manifest-path benches/pow-peers/Cargo.toml --target-dir target -- docs
 
 compare: ## the scheduler beside APScheduler and a bare queue, as a table (needs python3; takes two minutes)
