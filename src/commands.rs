@@ -125,8 +125,8 @@ pub fn start_log(format: &str) {
     if let Err(error) = started.try_init() {
         eprintln!("jbc: the log did not start: {error}");
     }
-    if let Some(error) = fault {
-        tracing::warn!(%error, "RUST_LOG is not understood, and left aside: a list of LEVEL and TARGET=LEVEL is");
+    if let Some(fault) = fault {
+        tracing::warn!(%fault, "RUST_LOG is left aside: it must be a list of LEVEL and TARGET=LEVEL");
     }
 }
 
