@@ -14,12 +14,13 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hyper::body::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use warp::filters::BoxedFilter;
 use warp::http::StatusCode;
 use warp::reply::Response;
-use warp::{Filter, Rejection, Reply};
+use warp::{Filter, Reply};
 
 use crate::door::{PeerAddress, share_of};
 use crate::node::Node;
@@ -33,6 +34,8 @@ const SMALL_BODY_BYTES: usize = 1 << 10;
 
 /// Gives a route the node.
 type WithNode = BoxedFilter<(Arc<Node>,)>;
+/// Gives a route who asks, the body, and the node.
+type Posted = BoxedFilter<(Caller, Bytes, Arc<Node>)>;
 /// A family of routes.
 type Routes = BoxedFilter<(Response,)>;
 
@@ -43,29 +46,63 @@ pub fn routes(
     let max_block_bytes = node.jobs.ledger.network().rules.max_block_bytes() as u64;
     let node: WithNode = warp::any().map(move || Arc::clone(&node)).boxed();
     // Each route looks at its path before its method, so that a wrong method is a 405 only where there is something.
-    status::routes(node.clone())
-        .or(blocks::routes(node.clone()))
-        .unify()
-        .or(blocks::mined(node.clone(), max_block_bytes))
-        .unify()
-        .or(entries::routes(node.clone()))
-        .unify()
-        .or(chain::routes(node.clone()))
-        .unify()
-        .or(jobs::reading(node.clone()))
-        .unify()
-        .or(jobs::steering(node.clone()))
-        .unify()
-        .or(peers::reading(node.clone()))
-        .unify()
-        .or(peers::announcing(node.clone()))
-        .unify()
-        .or(peers::removing(node.clone()))
-        .unify()
-        .or(events::routes(node))
-        .unify()
+    let others = [
+        blocks::routes(&node),
+        blocks::mined(&node, max_block_bytes),
+        entries::routes(&node),
+        chain::routes(&node),
+        jobs::reading(&node),
+        jobs::steering(&node),
+        peers::reading(&node),
+        peers::announcing(&node),
+        peers::removing(&node),
+        events::routes(&node),
+    ];
+    any_of(status::routes(&node), others)
         .recover(answers::of_rejection)
         .unify()
+}
+
+// Parts of routes are boxed, and paths are no `path!`: otherwise each route is a type of its own through and through, which
+// cost a release build ten seconds and more.
+
+/// The first of these routes that takes a request.
+fn any_of(first: Routes, others: impl IntoIterator<Item = Routes>) -> Routes {
+    others
+        .into_iter()
+        .fold(first, |one, other| one.or(other).unify().boxed())
+}
+
+/// A path of this one word.
+fn path(word: &'static str) -> BoxedFilter<()> {
+    warp::path(word).and(warp::path::end()).boxed()
+}
+
+/// A path of this word and one more, which the caller chose.
+fn path_with(word: &'static str) -> BoxedFilter<(String,)> {
+    warp::path(word)
+        .and(warp::path::param())
+        .and(warp::path::end())
+        .boxed()
+}
+
+/// A question to the node.
+fn get(node: &WithNode) -> WithNode {
+    warp::get().and(node.clone()).boxed()
+}
+
+/// An order to the node.
+fn post(node: &WithNode) -> Posted {
+    warp::post().and(given(node)).boxed()
+}
+
+/// An order to remove something.
+fn delete(node: &WithNode) -> Posted {
+    warp::delete().and(given(node)).boxed()
+}
+
+fn given(node: &WithNode) -> Posted {
+    caller().and(warp::body::bytes()).and(node.clone()).boxed()
 }
 
 /// Whoever asks for something that steers the node must show the token.
@@ -75,22 +112,23 @@ struct Caller {
     authorization: Option<String>,
 }
 
-fn caller() -> impl Filter<Extract = (Caller,), Error = Rejection> + Clone {
+fn caller() -> BoxedFilter<(Caller,)> {
     warp::ext::get::<PeerAddress>()
         .and(warp::header::optional("authorization"))
         .map(|address: PeerAddress, authorization| Caller {
             address: share_of(address.0.ip()),
             authorization,
         })
+        .boxed()
 }
 
 /// A query string as a struct; what is wrong with it is named.
-fn query<T: DeserializeOwned + Send + 'static>()
--> impl Filter<Extract = (Result<T, ApiError>,), Error = Infallible> + Clone {
+fn query<T: DeserializeOwned + Send + 'static>() -> BoxedFilter<(Answer<T>,)> {
     warp::query::raw()
         .or(warp::any().map(String::new))
         .unify()
         .map(|raw: String| answers::parse_query(&raw))
+        .boxed()
 }
 
 /// `from` and `count` of a list.

@@ -17,7 +17,10 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::answers::{Answer, ApiError, json_reply, json_text, reply};
-use super::{Caller, Page, Routes, WithNode, caller, off_thread, query, received};
+use super::{
+    Caller, Page, Routes, WithNode, any_of, caller, get, off_thread, path, path_with, query,
+    received,
+};
 use crate::node::{Node, SystemClock};
 use crate::peers::PEER_HEADER;
 
@@ -33,51 +36,43 @@ const TURN_MS: u64 = 5_000;
 const STREAMED_AT_ONCE: usize = 256;
 const STREAMED_BYTES: usize = 256 << 10;
 
-pub(super) fn routes(node: WithNode) -> Routes {
-    let headers = warp::path!("headers")
-        .and(warp::get())
-        .and(query::<Page>())
-        .and(node.clone())
-        .then(|page: Answer<Page>, node: Arc<Node>| async move {
+pub(super) fn routes(node: &WithNode) -> Routes {
+    let headers = path("headers")
+        .and(get(node))
+        .and(query())
+        .then(|node: Arc<Node>, page: Answer<Page>| async move {
             reply(off_thread(move || headers(page?, &node)).await)
-        });
-    let blocks = warp::path!("blocks")
-        .and(warp::get())
-        .and(query::<Page>())
-        .and(node.clone())
-        .then(|page: Answer<Page>, node: Arc<Node>| async move {
+        })
+        .boxed();
+    let blocks = path("blocks")
+        .and(get(node))
+        .and(query())
+        .then(|node: Arc<Node>, page: Answer<Page>| async move {
             reply(off_thread(move || blocks(page?, &node)).await)
-        });
-    let block = warp::path!("blocks" / String)
-        .and(warp::get())
-        .and(node.clone())
+        })
+        .boxed();
+    let block = path_with("blocks")
+        .and(get(node))
         .then(|name: String, node: Arc<Node>| async move {
             reply(off_thread(move || block(&name, &node)).await)
-        });
-    let whole = warp::path!("blockchain.json")
-        .and(warp::get())
-        .and(node)
-        .then(|node| async move { reply(whole_chain(node).await) });
-    headers
-        .or(blocks)
-        .unify()
-        .or(block)
-        .unify()
-        .or(whole)
-        .unify()
-        .boxed()
+        })
+        .boxed();
+    let whole = path("blockchain.json")
+        .and(get(node))
+        .then(|node| async move { reply(whole_chain(node).await) })
+        .boxed();
+    any_of(headers, [blocks, block, whole])
 }
 
-pub(super) fn mined(node: WithNode, max_block_bytes: u64) -> Routes {
+pub(super) fn mined(node: &WithNode, max_block_bytes: u64) -> Routes {
     let peer = warp::header::optional::<String>(PEER_HEADER);
     let body = warp::body::content_length_limit(max_block_bytes).and(warp::body::bytes());
-    let mined = warp::path!("mined")
+    path("mined")
         .and(warp::post())
         .and(caller())
         .and(peer)
-        .and(body)
-        .and(node);
-    mined
+        .and(body.boxed())
+        .and(node.clone())
         .map(
             |caller: Caller, peer: Option<String>, body: Bytes, node: Arc<Node>| {
                 reply(take(&caller, peer.as_deref(), &body, &node))

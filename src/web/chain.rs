@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use warp::Filter;
 
 use super::answers::{json_reply, json_text, reply};
-use super::{Routes, WithNode, off_thread};
+use super::{Routes, WithNode, any_of, get, off_thread, path};
 use crate::node::Node;
 
 /// Branches in one answer.
@@ -15,20 +15,19 @@ const FORKS_MAX: usize = 100;
 /// Blocks of a branch in one answer: those nearest to the fork.
 const BRANCH_BLOCKS_MAX: usize = 100;
 
-pub(super) fn routes(node: WithNode) -> Routes {
-    let network = warp::path!("network")
-        .and(warp::get())
-        .and(node.clone())
-        .map(|node: Arc<Node>| json_text(node.jobs.ledger.network().to_json()));
-    let forks =
-        warp::path!("forks")
-            .and(warp::get())
-            .and(node)
-            .then(|node: Arc<Node>| async move {
-                let answer = off_thread(move || Ok(json_reply(&forks(&node.jobs.ledger.chain()))));
-                reply(answer.await)
-            });
-    network.or(forks).unify().boxed()
+pub(super) fn routes(node: &WithNode) -> Routes {
+    let network = path("network")
+        .and(get(node))
+        .map(|node: Arc<Node>| json_text(node.jobs.ledger.network().to_json()))
+        .boxed();
+    let forks = path("forks")
+        .and(get(node))
+        .then(|node: Arc<Node>| async move {
+            let answer = off_thread(move || Ok(json_reply(&forks(&node.jobs.ledger.chain()))));
+            reply(answer.await)
+        })
+        .boxed();
+    any_of(network, [forks])
 }
 
 /// The side branches, those whose last block came last first.

@@ -15,7 +15,7 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::answers::{Answer, ApiError, json_reply, parse_body, reply};
-use super::{Caller, Routes, WithNode, caller, off_thread};
+use super::{Caller, Routes, WithNode, any_of, get, off_thread, path, path_with, post};
 use crate::node::Node;
 
 /// Longest body of a posted entry, in bytes: one of 4 KiB all of whose bytes are escaped as `\u00XX`.
@@ -60,22 +60,20 @@ impl Posted {
     }
 }
 
-pub(super) fn routes(node: WithNode) -> Routes {
-    let post = warp::path!("entries")
-        .and(warp::post())
-        .and(caller())
-        .and(warp::body::bytes())
-        .and(node.clone())
+pub(super) fn routes(node: &WithNode) -> Routes {
+    let post = path("entries")
+        .and(post(node))
         .then(|caller: Caller, body: Bytes, node: Arc<Node>| async move {
             reply(take(&caller, &body, &node).await)
-        });
-    let get = warp::path!("entries" / String)
-        .and(warp::get())
-        .and(node)
+        })
+        .boxed();
+    let get = path_with("entries")
+        .and(get(node))
         .then(|leaf: String, node: Arc<Node>| async move {
             reply(off_thread(move || find(&leaf, &node)).await)
-        });
-    post.or(get).unify().boxed()
+        })
+        .boxed();
+    any_of(post, [get])
 }
 
 /// Enqueues the admission and waits for what comes of it.

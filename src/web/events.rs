@@ -12,7 +12,7 @@ use warp::sse::Event;
 use warp::{Filter, Reply};
 
 use super::answers::{Answer, ApiError, reply};
-use super::{Routes, WithNode};
+use super::{Routes, WithNode, get, path};
 use crate::node::Node;
 
 /// Readers at once: well below the door's connections, so that watching never locks peers out.
@@ -20,10 +20,9 @@ const READERS_MAX: usize = 32;
 /// How often an idle stream says that it lives, in milliseconds: below the idle limits of what may stand between.
 const HEARTBEAT_MS: u64 = 10_000;
 
-pub(super) fn routes(node: WithNode) -> Routes {
-    warp::path!("events")
-        .and(warp::get())
-        .and(node)
+pub(super) fn routes(node: &WithNode) -> Routes {
+    path("events")
+        .and(get(node))
         .map(|node: Arc<Node>| reply(events(&node)))
         .boxed()
 }

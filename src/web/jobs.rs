@@ -13,7 +13,10 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::answers::{Answer, ApiError, json_reply, parse_body, reply};
-use super::{Caller, Page, Routes, SMALL_BODY_BYTES, WithNode, caller, off_thread, query};
+use super::{
+    Caller, Page, Routes, SMALL_BODY_BYTES, WithNode, any_of, get, off_thread, path, path_with,
+    post, query,
+};
 use crate::dead::DeadInfo;
 use crate::dispatch::NodeJobs;
 use crate::node::Node;
@@ -29,24 +32,28 @@ struct Which {
     id: String,
 }
 
-pub(super) fn reading(node: WithNode) -> Routes {
-    let jobs = warp::path!("jobs")
-        .and(warp::get())
-        .and(node.clone())
-        .map(|node: Arc<Node>| json_reply(&json!({ "jobs": node.scheduler.get_jobs() })));
-    let history = warp::path!("jobs" / "history")
-        .and(warp::get())
-        .and(query::<Page>())
-        .and(node.clone())
-        .map(|page, node: Arc<Node>| reply(history(page, &node)));
-    let dead = warp::path!("jobs" / "dead")
-        .and(warp::get())
-        .and(node)
+pub(super) fn reading(node: &WithNode) -> Routes {
+    let jobs = path("jobs")
+        .and(get(node))
+        .map(|node: Arc<Node>| json_reply(&json!({ "jobs": node.scheduler.get_jobs() })))
+        .boxed();
+    let history = warp::path("jobs")
+        .and(path("history"))
+        .boxed()
+        .and(get(node))
+        .and(query())
+        .map(|node: Arc<Node>, page| reply(history(page, &node)))
+        .boxed();
+    let dead = warp::path("jobs")
+        .and(path("dead"))
+        .boxed()
+        .and(get(node))
         .map(|node: Arc<Node>| {
             let dead: Vec<DeadInfo> = node.scheduler.dead_jobs().iter().map(Into::into).collect();
             json_reply(&json!({ "dead": dead }))
-        });
-    jobs.or(history).unify().or(dead).unify().boxed()
+        })
+        .boxed();
+    any_of(jobs, [history, dead])
 }
 
 fn history(page: Answer<Page>, node: &Node) -> Answer<Response> {
@@ -56,32 +63,28 @@ fn history(page: Answer<Page>, node: &Node) -> Answer<Response> {
     Ok(json_reply(&json!({ "runs": runs.split_off(older) })))
 }
 
-pub(super) fn steering(node: WithNode) -> Routes {
-    let jobs = warp::path!("jobs" / String)
-        .and(warp::post())
-        .and(caller())
-        .and(warp::body::bytes())
-        .and(node.clone());
-    let jobs = jobs.then(
-        |action: String, caller: Caller, body: Bytes, node: Arc<Node>| async move {
-            match node.permits(caller.authorization.as_deref()) {
-                Ok(()) => reply(steer(action, &body, node).await),
-                Err(error) => error.into_response(),
-            }
-        },
-    );
-    let shutdown = warp::path!("shutdown")
-        .and(warp::post())
-        .and(caller())
-        .and(warp::body::bytes())
-        .and(node);
-    let shutdown = shutdown.map(|caller: Caller, _: Bytes, node: Arc<Node>| {
-        reply(node.permits(caller.authorization.as_deref()).map(|()| {
-            node.stop();
-            json_reply(&json!({ "stopping": true }))
-        }))
-    });
-    jobs.or(shutdown).unify().boxed()
+pub(super) fn steering(node: &WithNode) -> Routes {
+    let steered = path_with("jobs")
+        .and(post(node))
+        .then(
+            |action: String, caller: Caller, body: Bytes, node: Arc<Node>| async move {
+                match node.permits(caller.authorization.as_deref()) {
+                    Ok(()) => reply(steer(action, &body, node).await),
+                    Err(error) => error.into_response(),
+                }
+            },
+        )
+        .boxed();
+    let shutdown = path("shutdown")
+        .and(post(node))
+        .map(|caller: Caller, _: Bytes, node: Arc<Node>| {
+            reply(node.permits(caller.authorization.as_deref()).map(|()| {
+                node.stop();
+                json_reply(&json!({ "stopping": true }))
+            }))
+        })
+        .boxed();
+    any_of(steered, [shutdown])
 }
 
 async fn steer(action: String, body: &Bytes, node: Arc<Node>) -> Answer<Response> {

@@ -12,7 +12,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::answers::{Answer, ApiError, json_reply, parse_body, reply};
-use super::{Caller, Routes, SMALL_BODY_BYTES, WithNode, caller, received};
+use super::{Caller, Routes, SMALL_BODY_BYTES, WithNode, delete, get, path, post, received};
 use crate::node::Node;
 
 #[derive(Deserialize)]
@@ -21,10 +21,9 @@ struct Announcement {
     url: String,
 }
 
-pub(super) fn reading(node: WithNode) -> Routes {
-    warp::path!("peers")
-        .and(warp::get())
-        .and(node)
+pub(super) fn reading(node: &WithNode) -> Routes {
+    path("peers")
+        .and(get(node))
         .map(|node: Arc<Node>| {
             let listener = node.dispatch.listener();
             json_reply(&json!({ "peers": listener.peers().list().collect::<Vec<_>>() }))
@@ -33,12 +32,9 @@ pub(super) fn reading(node: WithNode) -> Routes {
 }
 
 /// Open to all, but limited, and believed only after a call back.
-pub(super) fn announcing(node: WithNode) -> Routes {
-    warp::path!("peers")
-        .and(warp::post())
-        .and(caller())
-        .and(warp::body::bytes())
-        .and(node)
+pub(super) fn announcing(node: &WithNode) -> Routes {
+    path("peers")
+        .and(post(node))
         .map(|caller: Caller, body: Bytes, node: Arc<Node>| reply(announce(&caller, &body, &node)))
         .boxed()
 }
@@ -69,12 +65,9 @@ fn announce(caller: &Caller, body: &Bytes, node: &Node) -> Answer<Response> {
     Ok(received())
 }
 
-pub(super) fn removing(node: WithNode) -> Routes {
-    warp::path!("peers")
-        .and(warp::delete())
-        .and(caller())
-        .and(warp::body::bytes())
-        .and(node)
+pub(super) fn removing(node: &WithNode) -> Routes {
+    path("peers")
+        .and(delete(node))
         .map(|caller: Caller, body: Bytes, node: Arc<Node>| {
             reply(
                 node.permits(caller.authorization.as_deref())

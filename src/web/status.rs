@@ -10,7 +10,7 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::answers::{ApiError, json_reply};
-use super::{Routes, WithNode};
+use super::{Routes, WithNode, any_of, get, path};
 use crate::node::Node;
 
 /// What `GET /` says to somebody who came with a browser.
@@ -24,28 +24,24 @@ This is a jbc node: a proof-of-work chain whose every step is a scheduled job.
   /forks             branches that lost
 ";
 
-pub(super) fn routes(node: WithNode) -> Routes {
+pub(super) fn routes(node: &WithNode) -> Routes {
     let root = warp::path::end()
         .and(warp::get())
-        .map(|| WELCOME.into_response());
-    let status = warp::path!("status")
+        .map(|| WELCOME.into_response())
+        .boxed();
+    let status = path("status")
+        .and(get(node))
+        .map(|node: Arc<Node>| json_reply(&status(&node)))
+        .boxed();
+    let alive = path("healthz")
         .and(warp::get())
-        .and(node.clone())
-        .map(|node: Arc<Node>| json_reply(&status(&node)));
-    let alive = warp::path!("healthz")
-        .and(warp::get())
-        .map(|| json_reply(&json!({ "alive": true })));
-    let ready = warp::path!("readyz")
-        .and(warp::get())
-        .and(node)
-        .map(|node: Arc<Node>| ready(&node));
-    root.or(status)
-        .unify()
-        .or(alive)
-        .unify()
-        .or(ready)
-        .unify()
-        .boxed()
+        .map(|| json_reply(&json!({ "alive": true })))
+        .boxed();
+    let ready = path("readyz")
+        .and(get(node))
+        .map(|node: Arc<Node>| ready(&node))
+        .boxed();
+    any_of(root, [status, alive, ready])
 }
 
 fn ready(node: &Node) -> Response {
