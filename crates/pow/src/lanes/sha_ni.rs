@@ -136,7 +136,7 @@ fn halves(state: &State) -> Halves {
 /// The rounds of a block from a group of four on, without the addition of the state before the block.
 #[inline]
 #[target_feature(enable = "sha,avx2")]
-fn hash<const FROM: usize>(sums: &[Sums], mut states: [Halves; PAIR]) -> [Halves; PAIR] {
+fn hash<const FROM: usize>(sums: &[Sums; PAIR], mut states: [Halves; PAIR]) -> [Halves; PAIR] {
     for group in FROM..16 {
         for (sums, [abef, cdgh]) in sums.iter().zip(&mut states) {
             let sums = sums[group];
@@ -176,7 +176,7 @@ fn scan_shape<const WORDS: u16, const FROM: usize>(
         expand::<WORDS>(block);
         for (index, start) in scan.starts.iter().enumerate() {
             let advanced = halves(&start.advanced);
-            for (pair, sums) in block.sums.chunks_exact(PAIR).enumerate() {
+            for (pair, sums) in block.sums.as_chunks().0.iter().enumerate() {
                 let ends = hash::<FROM>(sums, [advanced; PAIR]);
                 let lanes = at_most(&ends, [start.midstate[0]; PAIR], scan.target);
                 if lanes != 0 {
@@ -213,11 +213,9 @@ fn scan_two([first, second]: &mut [Box<Block>; 2], scan: &Scan<'_>, hits: &mut V
         expand::<{ Shape::FROM_12 }>(first);
         for (index, start) in scan.starts.iter().enumerate() {
             let (advanced, midstate) = (halves(&start.advanced), halves(&start.midstate));
-            let both = first
-                .sums
-                .chunks_exact(PAIR)
-                .zip(second.sums.chunks_exact(PAIR));
-            for (pair, (first, second)) in both.enumerate() {
+            let (firsts, _) = first.sums.as_chunks();
+            let (seconds, _) = second.sums.as_chunks();
+            for (pair, (first, second)) in firsts.iter().zip(seconds).enumerate() {
                 let mut states = hash::<3>(first, [advanced; PAIR]);
                 for half in states
                     .iter_mut()
