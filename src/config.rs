@@ -156,7 +156,8 @@ pub struct ConfigError {
     pub reason: String,
 }
 
-fn wrong(flag: &'static str, reason: impl ToString) -> ConfigError {
+/// A flag, without its dashes, that cannot be used for this reason.
+pub(crate) fn wrong(flag: &'static str, reason: impl ToString) -> ConfigError {
     ConfigError {
         flag,
         reason: reason.to_string(),

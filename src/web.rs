@@ -34,8 +34,8 @@ const SMALL_BODY_BYTES: usize = 1 << 10;
 
 /// Gives a route the node.
 type WithNode = BoxedFilter<(Arc<Node>,)>;
-/// Gives a route who asks, the body, and the node.
-type Posted = BoxedFilter<(Caller, Bytes, Arc<Node>)>;
+/// Gives a route who orders something, the body, and the node.
+type Given = BoxedFilter<(Caller, Bytes, Arc<Node>)>;
 /// A family of routes.
 type Routes = BoxedFilter<(Response,)>;
 
@@ -92,16 +92,17 @@ fn get(node: &WithNode) -> WithNode {
 }
 
 /// An order to the node.
-fn post(node: &WithNode) -> Posted {
+fn post(node: &WithNode) -> Given {
     warp::post().and(given(node)).boxed()
 }
 
 /// An order to remove something.
-fn delete(node: &WithNode) -> Posted {
+fn delete(node: &WithNode) -> Given {
     warp::delete().and(given(node)).boxed()
 }
 
-fn given(node: &WithNode) -> Posted {
+/// Who gives an order, and the rest of it.
+fn given(node: &WithNode) -> Given {
     caller().and(warp::body::bytes()).and(node.clone()).boxed()
 }
 

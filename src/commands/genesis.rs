@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use jbc_chain::{Bits, Network, NetworkError, Target, TemplateParts, Timestamp, V2Rules};
 use jbc_jobs::ports::Clock;
 use jbc_pow::{Search, Template, search};
 use structopt::StructOpt;
 
+use crate::config::wrong;
 use crate::node::SystemClock;
 use crate::store::replace_file;
 
@@ -103,17 +104,27 @@ pub async fn run(flags: GenesisFlags) -> anyhow::Result<ExitCode> {
 
 fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
     if flags.hashes.is_some() || flags.interval.is_some() {
-        bail!("--hashes, --interval: a classic network's difficulty is --zeros or --target");
+        let flag = if flags.hashes.is_some() {
+            "hashes"
+        } else {
+            "interval"
+        };
+        let reason = "a classic network's difficulty is --zeros or --target";
+        return Err(wrong(flag, reason).into());
     }
     let target = match (flags.zeros, &flags.target) {
         (Some(zeros), _) if zeros > ZEROS_MAX => {
-            bail!("--zeros: {zeros} would take longer than anybody waits; {ZEROS_MAX} at most")
+            let reason =
+                format!("{zeros} would take longer than anybody waits; {ZEROS_MAX} at most");
+            return Err(wrong("zeros", reason).into());
         }
-        (Some(zeros), _) => {
-            Target::from_zeros(zeros).context("--zeros: more than a hash has digits")?
+        (Some(zeros), _) => Target::from_zeros(zeros)
+            .ok_or_else(|| wrong("zeros", "more than a hash has digits"))?,
+        (None, Some(target)) => target.parse().map_err(|error| wrong("target", error))?,
+        (None, None) => {
+            let reason = "missing: it or --target says how hard the network is";
+            return Err(wrong("zeros", reason).into());
         }
-        (None, Some(target)) => target.parse().context("--target")?,
-        (None, None) => bail!("--zeros or --target says how hard the network is"),
     };
     let timestamp = Timestamp::from_instant(SystemClock.now());
     let parts = TemplateParts::genesis(flags.data.as_deref().unwrap_or(FIRST_DATA), timestamp);
@@ -127,14 +138,17 @@ fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
 
 fn v2(flags: &GenesisFlags) -> anyhow::Result<Network> {
     if flags.zeros.is_some() || flags.target.is_some() {
-        bail!(
-            "--zeros, --target: a v2 network's difficulty follows --interval; --hashes says where it begins"
-        );
+        let flag = if flags.zeros.is_some() {
+            "zeros"
+        } else {
+            "target"
+        };
+        let reason = "a v2 network's difficulty follows --interval; --hashes says where it begins";
+        return Err(wrong(flag, reason).into());
     }
     if flags.data.is_some() {
-        bail!(
-            "--data: the first block of a v2 network says its rules and its name, which is --tag"
-        );
+        let reason = "the first block of a v2 network says its rules and its name, which is --tag";
+        return Err(wrong("data", reason).into());
     }
     let time = flags.interval.unwrap_or(INTERVAL);
     let interval = time.as_secs_f64();
@@ -142,9 +156,9 @@ fn v2(flags: &GenesisFlags) -> anyhow::Result<Network> {
         .hashes
         .unwrap_or((HASHES_PER_S * interval).clamp(1.0, HASHES_MAX));
     if !(1.0..=HASHES_MAX).contains(&hashes) {
-        bail!(
-            "--hashes: must be between 1 and {HASHES_MAX:.0e}, which takes an hour on a fast core"
-        );
+        let reason =
+            format!("must be between 1 and {HASHES_MAX:.0e}, which takes an hour on a fast core");
+        return Err(wrong("hashes", reason).into());
     }
     let (dev, bits) = (
         Network::dev_rules(),
@@ -162,12 +176,14 @@ fn v2(flags: &GenesisFlags) -> anyhow::Result<Network> {
     if let Err(error) = Network::with_v2_genesis(parts.block(0))
         && !matches!(error, NetworkError::Genesis { .. })
     {
-        return Err(match error {
-            NetworkError::Name => {
-                anyhow!("--tag: must be 1 to 64 characters without control characters")
-            }
-            error => anyhow!("--interval: {error}"),
-        });
+        let error = match error {
+            NetworkError::Name => wrong(
+                "tag",
+                "must be 1 to 64 characters without control characters",
+            ),
+            error => wrong("interval", error),
+        };
+        return Err(error.into());
     }
     let nonce = mine(&parts, bits.target())?;
     Ok(Network::with_v2_genesis(parts.block(nonce))?)

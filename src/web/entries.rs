@@ -61,19 +61,19 @@ impl Posted {
 }
 
 pub(super) fn routes(node: &WithNode) -> Routes {
-    let post = path("entries")
+    let taking = path("entries")
         .and(post(node))
         .then(|caller: Caller, body: Bytes, node: Arc<Node>| async move {
             reply(take(&caller, &body, &node).await)
         })
         .boxed();
-    let get = path_with("entries")
+    let finding = path_with("entries")
         .and(get(node))
         .then(|leaf: String, node: Arc<Node>| async move {
             reply(off_thread(move || find(&leaf, &node)).await)
         })
         .boxed();
-    any_of(post, [get])
+    any_of(taking, [finding])
 }
 
 /// Enqueues the admission and waits for what comes of it.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the vector instructions in the loops of the AVX-512 kernel, and what two ports need for them.
 
-    cargo rustc --release -p jbc-pow --lib -- --emit asm -C debuginfo=0 -C codegen-units=1
+    cargo rustc --release -p jbc-pow --lib -- --emit asm -C debuginfo=0
     crates/pow/benches/count_instructions.py target/release/deps/jbc_pow-*.s
 
 A message schedule is a basic block. Of a hash the nine rounds written in assembly are told apart from those around them,
