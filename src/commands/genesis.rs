@@ -11,7 +11,7 @@ use jbc_jobs::ports::Clock;
 use jbc_pow::{Search, Template, search};
 use structopt::StructOpt;
 
-use crate::config::wrong;
+use crate::config::{ConfigError, wrong};
 use crate::node::SystemClock;
 use crate::store::replace_file;
 
@@ -102,16 +102,25 @@ pub async fn run(flags: GenesisFlags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
-    if flags.hashes.is_some() || flags.interval.is_some() {
-        let flag = if flags.hashes.is_some() {
-            "hashes"
-        } else {
-            "interval"
-        };
-        let reason = "a classic network's difficulty is --zeros or --target";
-        return Err(wrong(flag, reason).into());
+/// Refuses the first of these flags that was given.
+fn none_of<const N: usize>(
+    flags: [(&'static str, bool); N],
+    reason: &str,
+) -> Result<(), ConfigError> {
+    match flags.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(wrong(flag, reason)),
+        None => Ok(()),
     }
+}
+
+fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
+    none_of(
+        [
+            ("hashes", flags.hashes.is_some()),
+            ("interval", flags.interval.is_some()),
+        ],
+        "a classic network's difficulty is --zeros or --target",
+    )?;
     let target = match (flags.zeros, &flags.target) {
         (Some(zeros), _) if zeros > ZEROS_MAX => {
             let reason =
@@ -137,19 +146,17 @@ fn classic(flags: &GenesisFlags) -> anyhow::Result<Network> {
 }
 
 fn v2(flags: &GenesisFlags) -> anyhow::Result<Network> {
-    if flags.zeros.is_some() || flags.target.is_some() {
-        let flag = if flags.zeros.is_some() {
-            "zeros"
-        } else {
-            "target"
-        };
-        let reason = "a v2 network's difficulty follows --interval; --hashes says where it begins";
-        return Err(wrong(flag, reason).into());
-    }
-    if flags.data.is_some() {
-        let reason = "the first block of a v2 network says its rules and its name, which is --tag";
-        return Err(wrong("data", reason).into());
-    }
+    none_of(
+        [
+            ("zeros", flags.zeros.is_some()),
+            ("target", flags.target.is_some()),
+        ],
+        "a v2 network's difficulty follows --interval; --hashes says where it begins",
+    )?;
+    none_of(
+        [("data", flags.data.is_some())],
+        "the first block of a v2 network says its rules and its name, which is --tag",
+    )?;
     let time = flags.interval.unwrap_or(INTERVAL);
     let interval = time.as_secs_f64();
     let hashes = flags
