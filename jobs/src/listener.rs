@@ -299,10 +299,12 @@ impl Listener {
         }
         // A block found in the moment of its cancellation is as good as any: the door decides.
         if let Some(block) = self.mining.ended(task, end, elapsed, kept) {
-            let origin = Origin::Mined;
+            // A range that was paused and resumed may find its block twice: what waits to be tried again is this one.
+            self.unstored
+                .take_if(|unstored| unstored.hash() == block.hash());
             commands.push(add(Task::Validate(ValidateTask {
                 blocks: vec![block],
-                origin,
+                origin: Origin::Mined,
             })));
         }
     }

@@ -100,3 +100,29 @@ fn a_mined_block_that_the_scheduler_refuses_is_tried_again_with_the_next_input()
     );
     assert_eq!(validations(&commands).len(), 0, "once is enough");
 }
+
+#[test]
+fn a_block_that_two_runs_of_a_range_found_is_validated_once_though_its_first_validation_was_refused()
+ {
+    // A range that was paused and resumed is searched again while its first run still comes to its end.
+    let (mut miner, armed) = Miner::start(1, None);
+    let range = only(armed);
+    let block = range.template.parts.block(7);
+    let outcome = Outcome::Mined(Mined {
+        searched: 8,
+        found: Some(block.clone()),
+    });
+    let commands = miner.end(&range, End::Done(&outcome), Duration::from_millis(1));
+    let task = Task::Validate(only(validations(&commands)));
+    let refused = Input::Gone {
+        task: &task,
+        refused: true,
+    };
+    miner.listener.on(&refused, NOW);
+
+    let first_run = End::Cancelled(Some(&outcome));
+    let commands = miner.end(&range, first_run, Duration::from_millis(1));
+    assert_eq!(only(validations(&commands)).blocks, [block]);
+    let commands = miner.new_tip();
+    assert_eq!(validations(&commands).len(), 0, "once is enough");
+}

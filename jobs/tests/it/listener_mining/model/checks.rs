@@ -35,11 +35,14 @@ impl Model {
                 .filter(|validated| **validated == hash)
                 .count();
             assert_eq!(times, 1, "a found block is validated exactly once");
-            validated.retain(|validated| *validated != hash);
         }
         for hash in validated {
-            assert!(self.owed.contains(&hash), "nobody found {hash} just now");
-            self.owed.retain(|owed| *owed != hash);
+            // Of a block found again the refusal before it may still be under way to the listener, so it stays owed.
+            if found != Some(hash) {
+                let owed = self.owed.iter().position(|owed| *owed == hash);
+                self.owed
+                    .swap_remove(owed.unwrap_or_else(|| panic!("nobody found {hash} just now")));
+            }
             self.owed_last = self.owed_last.filter(|owed| *owed != hash);
         }
     }
