@@ -41,7 +41,7 @@ mod x86 {
     const SCHEDULE: f64 = 411.0;
     const LANES: f64 = 16.0;
     /// Hashes of a turn, or more: whole groups of nonces that are searched together, as in a long search.
-    const HASHES: u64 = 20_000;
+    const HASHES: u64 = 32_000;
     const GROUP: u64 = 1_000;
     /// Rounds of the loop of additions before and after a search, and its additions in each.
     const ROUNDS: u64 = 20_000;

@@ -6,6 +6,10 @@
 //! the others alone is computed once for a group. Where the last block holds low digits only, it is the same for all
 //! groups, as it is for all prefixes of a [`Template`](crate::Template): its message schedule is then expanded once for
 //! all of them.
+//!
+//! Where groups are short and each has a last block of its own, as many of them as there are lanes are searched *abreast*:
+//! a lane each, and the same low digits in all. What is common to a group is then computed for all of them at once, and no
+//! vector is left half empty at a group's end.
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod armv8_sha2;
@@ -27,6 +31,9 @@ use crate::template::{BLOCK_BYTES, State};
 use crate::{Search, Winner};
 use sha2::block_api::compress256;
 use std::ops::Range;
+
+/// Lanes of a vector at most.
+const LANES_MAX: usize = 16;
 
 /// Low digits of a nonce at most.
 const LOW_DIGITS_MAX: usize = 4;
@@ -212,11 +219,11 @@ pub(crate) struct Scan<'a> {
 }
 
 /// A way to hash many nonces at a time. Whoever has one knows that this machine can.
-pub(crate) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy + 'static {
     /// A block made ready: its message schedule as far as it is the same for all lanes, and room for the rest.
     type Block;
 
-    /// Nonces at a time; a divisor of 16.
+    /// Nonces at a time; a divisor of [`LANES_MAX`].
     const LANES: usize;
     /// Nonces between two looks at the cancel flag: less than 20 µs of hashing.
     const POLL_NONCES: usize;
@@ -235,14 +242,28 @@ pub(crate) trait Lanes: Copy {
     /// Hashes all numbers from all starts.
     fn scan(self, block: &mut Self::Block, scan: &Scan<'_>, hits: &mut Vec<Hit>);
 
+    /// How groups are searched abreast, if they can be.
+    const ABREAST: Option<&'static Abreast<Self>> = None;
+
     /// As [`scan`](Self::scan), of two blocks that both differ between the lanes: low digits lie in the last four words of
     /// the first, and the last one or two perhaps in the second. The shape is that of the first.
     fn scan_two(self, blocks: &mut [Box<Self::Block>; 2], scan: &Scan<'_>, hits: &mut Vec<Hit>);
 }
 
+/// A way to search groups abreast, whose blocks are of the shape [`Shape::Only13`].
+pub(crate) struct Abreast<L: Lanes> {
+    /// Makes their blocks ready, whose low digits are zero bytes: for each word what it is in each lane. The state is the
+    /// one before the block.
+    prepare: fn(L, room: &mut L::Block, words: &[[u32; LANES_MAX]; 16], midstate: &State),
+    /// As [`Lanes::scan`] of one start, with each number in all lanes at once.
+    scan: fn(L, block: &mut L::Block, scan: &Scan<'_>, hits: &mut Vec<Hit>),
+}
+
 /// Groups that are searched at the same time.
 #[derive(Default)]
 struct Batch {
+    /// Whether they are searched abreast; there is one start then, that of the first.
+    abreast: bool,
     /// Of each start the nonce of its group whose low digits are zero, and the prefix. In the order of both.
     of: Vec<(u64, usize)>,
     starts: Vec<Start>,
@@ -301,6 +322,7 @@ struct Searcher<'a, L: Lanes> {
     both: bool,
     /// Whether all groups share the last block.
     shared: bool,
+    abreast: Option<&'static Abreast<L>>,
     blocks: [Box<L::Block>; 2],
     /// Their memory is used again: a group may be as short as ten microseconds.
     batch: Batch,
@@ -316,13 +338,16 @@ impl<'a, L: Lanes> Searcher<'a, L> {
             word: low.word - if plan.two_blocks && !both { 16 } else { 0 },
             ..low
         };
+        let shape = if both { Shape::From12 } else { Shape::of(last) };
+        let can_be_abreast = shape == Shape::Only13 && plan.midstates.len() == 1;
         Self {
             lanes,
             plan,
             low: last,
-            shape: if both { Shape::From12 } else { Shape::of(last) },
+            shape,
             both,
             shared: plan.two_blocks && first_low == BLOCK_BYTES,
+            abreast: L::ABREAST.filter(|_| can_be_abreast),
             blocks: [lanes.room(), lanes.room()],
             batch: Batch::default(),
             hits: Vec::new(),
@@ -335,9 +360,30 @@ impl<'a, L: Lanes> Searcher<'a, L> {
         let start = nonce - nonce % group;
         let whole = (self.plan.nonces.end - start) / group;
         let most = (SHARING_GROUPS / self.plan.midstates.len()).max(1) as u64;
-        let is_whole = start == nonce && self.shared;
-        let count = if is_whole { whole.clamp(1, most) } else { 1 };
+        let count = match () {
+            () if start != nonce => 1,
+            () if self.shared => whole.clamp(1, most),
+            () if self.abreast.is_some() && whole >= L::LANES as u64 => L::LANES as u64,
+            () => 1,
+        };
         start..start.saturating_add(count * group)
+    }
+
+    /// Makes ready what is common to each of these groups, as many as there are lanes.
+    fn prepare_abreast(&mut self, batch: &mut Batch, groups: Range<u64>, abreast: &Abreast<L>) {
+        let mut of_lanes = [[0; LANES_MAX]; 16];
+        for lane in 0..L::LANES {
+            let first_nonce = groups.start + lane as u64 * self.low.group();
+            let tail = self.plan.tail_of_group(first_nonce, self.low.count);
+            for (of_lanes, word) in of_lanes.iter_mut().zip(words::<16>(&tail)) {
+                of_lanes[lane] = word;
+            }
+        }
+        let midstate = self.plan.midstates[0];
+        (abreast.prepare)(self.lanes, &mut self.blocks[0], &of_lanes, &midstate);
+        batch.of.push((groups.start, 0));
+        // The rounds that are the same for all numbers differ between the lanes.
+        batch.starts.push(Start::new(midstate, &[0; 16], 0));
     }
 
     /// Makes ready what is common to these groups.
@@ -345,6 +391,11 @@ impl<'a, L: Lanes> Searcher<'a, L> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.of.clear();
         batch.starts.clear();
+        batch.abreast = !self.shared && groups.end - groups.start > self.low.group();
+        if let Some(abreast) = self.abreast.filter(|_| batch.abreast) {
+            self.prepare_abreast(&mut batch, groups, abreast);
+            return batch;
+        }
         let mut first_nonce = groups.start;
         while first_nonce < groups.end {
             let tail = self.plan.tail_of_group(first_nonce, self.low.count);
@@ -385,8 +436,14 @@ impl<'a, L: Lanes> Searcher<'a, L> {
         let mut batch = self.batch(groups.clone());
         let group = self.low.group() as usize;
         let offset = |nonce: u64| (nonce - groups.start) as usize;
-        let end = offset(nonces.end).min(group).next_multiple_of(L::LANES);
-        let mut number = offset(nonces.start) / L::LANES * L::LANES;
+        // Numbers of a vector, and how many nonces lie between those of one lane and of the next.
+        let (width, stride) = if batch.abreast {
+            (1, group)
+        } else {
+            (L::LANES, 1)
+        };
+        let end = offset(nonces.end).min(group).next_multiple_of(width);
+        let mut number = offset(nonces.start) / width * width;
         let mut best: Option<Winner> = None;
         while number < end && !batch.of.is_empty() {
             if cancelled() {
@@ -396,16 +453,17 @@ impl<'a, L: Lanes> Searcher<'a, L> {
                     .max(nonces.start);
                 return Search::Cancelled { next_nonce };
             }
-            let step = (L::POLL_NONCES / L::LANES / batch.of.len()).max(1) * L::LANES;
+            let step = (L::POLL_NONCES / L::LANES / batch.of.len()).max(1) * width;
             let numbers = number..(number + step).min(end);
             number = numbers.end;
-            self.scan(numbers, &batch.starts);
+            self.scan(numbers, &batch);
             for hit in &self.hits {
                 let (first_nonce, prefix) = batch.of[hit.start];
                 for lane in (0..L::LANES).filter(|lane| hit.lanes >> lane & 1 == 1) {
-                    let nonce = first_nonce.saturating_add((hit.low + lane) as u64);
-                    let is_of_group = hit.low + lane < group && nonces.contains(&nonce);
+                    let nonce = first_nonce.saturating_add((hit.low + lane * stride) as u64);
+                    let is_of_group = hit.low + lane % width < group;
                     if is_of_group
+                        && nonces.contains(&nonce)
                         && best.is_none_or(|best| (nonce, prefix) < (best.nonce, best.prefix))
                     {
                         best = self.plan.check(prefix, nonce).or(best);
@@ -432,16 +490,18 @@ impl<'a, L: Lanes> Searcher<'a, L> {
         }
     }
 
-    fn scan(&mut self, numbers: Range<usize>, starts: &[Start]) {
+    fn scan(&mut self, numbers: Range<usize>, batch: &Batch) {
         self.hits.clear();
         let scan = Scan {
             shape: self.shape,
             low: self.low,
             numbers,
-            starts,
+            starts: &batch.starts,
             target: self.plan.target[0],
         };
-        if self.both {
+        if let Some(abreast) = self.abreast.filter(|_| batch.abreast) {
+            (abreast.scan)(self.lanes, &mut self.blocks[0], &scan, &mut self.hits);
+        } else if self.both {
             self.lanes.scan_two(&mut self.blocks, &scan, &mut self.hits);
         } else {
             self.lanes.scan(&mut self.blocks[0], &scan, &mut self.hits);

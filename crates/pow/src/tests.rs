@@ -54,38 +54,60 @@ fn the_flag_is_looked_at_once_for_every_few_nonces() {
 }
 
 #[test]
-fn a_search_that_is_cancelled_at_any_poll_and_carried_on_finds_what_it_would_have_found() {
-    // Layouts with their first nonce: filled to byte 55, shared by groups, two blocks, spilled by one digit, short.
+fn a_search_that_is_cancelled_and_carried_on_leaves_no_nonce_out() {
+    // Prefixes, bytes behind their first blocks, and the first nonce: filled to byte 55 (with one prefix groups are searched
+    // abreast), shared by groups, two blocks, spilled by one digit, short.
     let layouts = [
-        (47, 10_000_000),
-        (49, 10_u64.pow(18)),
-        (47, 100_000_000),
-        (60, 10_000),
-        (3, 1_000),
+        (1, 47, 10_000_000),
+        (3, 47, 10_000_000),
+        (3, 49, 10_u64.pow(18)),
+        (3, 47, 100_000_000),
+        (3, 60, 10_000),
+        (3, 3, 1_000),
     ];
-    for (prefix_len, first) in layouts {
-        let prefixes: Vec<Vec<u8>> = (0..3)
-            .map(|i| [vec![i; 64], vec![7; prefix_len]].concat())
-            .collect();
-        let nonces = first..first + 70_000;
-        let winner = nonces.end - 20_007;
-        let target = hash_of(&prefixes[1], winner);
+    let cancel_at_poll = |kernel, template: &Template, nonces: &Range<u64>, poll| {
+        let polls = Cell::new(0);
+        search_until(kernel, template, nonces.clone(), || {
+            polls.set(polls.get() + 1);
+            polls.get() == poll
+        })
+    };
+    for (count, len, first) in layouts {
+        let prefixes = |salt: u64| -> Vec<Vec<u8>> {
+            (0..count)
+                .map(|i| [&[i; 56], &salt.to_le_bytes()[..], &vec![7; len]].concat())
+                .collect()
+        };
+        let nonces = first..first + 35_000;
         for &kernel in Kernel::available() {
-            let template = Template::rolled(&prefixes, target).unwrap();
-            let whole = search_until(kernel, &template, nonces.clone(), || false);
-            for cancelled_poll in (1..).step_by(7) {
-                let polls = Cell::new(0);
-                let result = search_until(kernel, &template, nonces.clone(), || {
-                    polls.set(polls.get() + 1);
-                    polls.get() == cancelled_poll
-                });
+            // The first look is before the first nonce.
+            for poll in (0..).map(|power| 1 + (1 << power)) {
+                let hopeless = Template::rolled(&prefixes(0), IMPOSSIBLE).unwrap();
+                let result = cancel_at_poll(kernel, &hopeless, &nonces, poll);
                 let Search::Cancelled { next_nonce } = result else {
-                    assert_eq!(result, whole, "{kernel}");
                     break;
                 };
-                assert!(nonces.contains(&next_nonce), "{kernel}: {next_nonce}");
-                let rest = search_until(kernel, &template, next_nonce..nonces.end, || false);
-                assert_eq!(rest, whole, "{kernel}, cancelled at poll {cancelled_poll}");
+                // Texts behind which the last nonce that is said to be searched is the first that wins.
+                let last = next_nonce - 1;
+                let first_winner = |salt| {
+                    let prefixes = prefixes(salt);
+                    let target = hash_of(&prefixes[0], last);
+                    let loses = |nonce| prefixes.iter().all(|p| hash_of(p, nonce) > target);
+                    let template = Template::rolled(&prefixes, target).unwrap();
+                    (nonces.start..last).all(loses).then_some(template)
+                };
+                let template = (0..10_000_000).find_map(first_winner).unwrap();
+                let result = cancel_at_poll(kernel, &template, &nonces, poll);
+                let found = match result {
+                    Search::Cancelled { next_nonce: from } => {
+                        search_until(kernel, &template, from..nonces.end, || false)
+                    }
+                    found => found,
+                };
+                assert!(
+                    matches!(found, Search::Found { nonce, .. } if nonce == last),
+                    "{kernel}, {len}, poll {poll}, {last}: {result:?}, {found:?}"
+                );
             }
         }
     }

@@ -4,6 +4,7 @@ use jbc_pow::{
     Kernel, PREFIXES_MAX, RollError, Search, Template, UnknownKernel, hash_of, search, search_with,
 };
 use proptest::prelude::*;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -151,17 +152,17 @@ fn a_winner_in_any_lane_is_found_in_every_layout() {
 
 #[test]
 fn the_smallest_winner_is_found_where_groups_are_searched_together() {
-    // 68 - len digits: the last four of them fill the next block by themselves.
-    for len in [48, 49, 52] {
+    // The last four digits fill the next block by themselves; or all end at byte 55.
+    for (len, digits) in [(48, 20), (49, 19), (52, 16), (36, 19), (47, 8)] {
         let prefix = prefix(len);
-        let start = first_of(68 - len as u32) + 20_000;
+        let start = first_of(digits) + 20_000;
         for (from, to) in [(0, 100_000), (3, 30_001), (9_999, 60_000), (0, 10_000)] {
             let nonces = start + from..start + to;
             check_single_winner(&prefix, nonces.clone());
             let mut target = ANY;
-            target[..2].copy_from_slice(&[0, 1]);
+            target[..2].copy_from_slice(&[0, 31]);
             let template = Template::new(&prefix, target);
-            // About one of 40,000 wins: go on behind each of them.
+            // One of 2,048 wins: go on behind each of them.
             let mut from = nonces.start;
             while let Search::Found { nonce, .. } = expected(&template, from..nonces.end) {
                 check(&template, from..nonces.end);
@@ -170,6 +171,24 @@ fn the_smallest_winner_is_found_where_groups_are_searched_together() {
             check(&template, from..nonces.end);
         }
     }
+}
+
+#[test]
+fn a_single_winner_in_any_of_the_groups_that_are_searched_abreast_is_found() {
+    let nonces = first_of(8) + 16_000..first_of(8) + 32_000;
+    let mut groups: HashSet<u64> = (0..16).collect();
+    for salt in 0..=u8::MAX {
+        let prefix = [salt; 47];
+        let winner = nonces.clone().min_by_key(|nonce| hash_of(&prefix, *nonce));
+        let winner = winner.expect("the range is not empty");
+        if groups.remove(&((winner - nonces.start) / 1_000)) {
+            check(
+                &Template::new(&prefix, hash_of(&prefix, winner)),
+                nonces.clone(),
+            );
+        }
+    }
+    assert!(groups.is_empty(), "none won in {groups:?}");
 }
 
 #[test]

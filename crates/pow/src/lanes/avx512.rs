@@ -5,8 +5,8 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use crate::lanes::Lanes;
 use crate::lanes::vector::vector_kernel;
+use crate::lanes::{Abreast, LANES_MAX, Lanes};
 
 vector_kernel!("avx512f", __m512i, 16);
 
@@ -26,6 +26,12 @@ impl Lanes for Avx512 {
 
     const LANES: usize = 16;
     const POLL_NONCES: usize = 1_024;
+    const ABREAST: Option<&'static Abreast<Self>> = Some(&Abreast {
+        // SAFETY: as in `room`.
+        prepare: |_, room, words, midstate| unsafe { prepare_abreast(room, words, midstate) },
+        // SAFETY: as in `room`.
+        scan: |_, block, work, hits| unsafe { scan_abreast(block, work, hits) },
+    });
 
     fn room(self) -> Box<Block> {
         // SAFETY: `self` proves that the machine has AVX-512F.
@@ -48,6 +54,58 @@ impl Lanes for Avx512 {
     }
 }
 
+/// The word in which the low digits of groups abreast lie.
+const WORD_ABREAST: usize = 13;
+
+/// [`prepare`], with another block in each lane; and the rounds that are the same for all numbers.
+#[target_feature(enable = "avx512f")]
+fn prepare_abreast(room: &mut Block, words: &[[u32; LANES_MAX]; 16], midstate: &State) {
+    let ahead = Shape::Only13.ahead();
+    // Words that differ between the numbers are zero here, and add nothing.
+    let w = &mut [splat(0); 64];
+    for t in bits(ahead.constant | ahead.partly) {
+        let sum = match words.get(t) {
+            Some(word) => load(word),
+            None => add(
+                add(small_sigma1(w[t - 2]), w[t - 7]),
+                add(small_sigma0(w[t - 15]), w[t - 16]),
+            ),
+        };
+        if ahead.constant >> t & 1 == 1 {
+            w[t] = sum;
+            room.sums[t] = add(sum, room.constants[t]);
+        } else {
+            room.parts[t] = sum;
+        }
+    }
+    let start = hash_with(&room.sums[..WORD_ABREAST], &splat_all(midstate));
+    // The sums of these rounds are not needed any more: where the others start stands in their place.
+    room.sums[..start.len()].copy_from_slice(&start);
+}
+
+#[target_feature(enable = "avx512f")]
+fn scan_abreast(block: &mut Block, scan: &Scan<'_>, hits: &mut Vec<Hit>) {
+    let (Some(start), Some(advanced)) = (scan.starts.first(), block.sums.first_chunk().copied())
+    else {
+        return;
+    };
+    let target = splat(scan.target);
+    for number in scan.numbers.clone() {
+        let digits = splat(DIGITS.0[number] << scan.low.left);
+        block.words[WORD_ABREAST] = or(block.parts[WORD_ABREAST], digits);
+        expand::<{ Shape::ONLY_13 }>(block);
+        let state = hash::<WORD_ABREAST>(&block.sums, &advanced);
+        let lanes = at_most(add(state[0], splat(start.midstate[0])), target);
+        if lanes != 0 {
+            hits.push(Hit {
+                low: number,
+                start: 0,
+                lanes,
+            });
+        }
+    }
+}
+
 /// Rounds of the loop in [`hash`]: after nine each word is in the register again in which it was before.
 const LOOP_ROUNDS: usize = 9;
 
@@ -58,10 +116,17 @@ const LOOP_ROUNDS: usize = 9;
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn hash<const FROM: usize>(sums: &[__m512i; 64], state: &[__m512i; 8]) -> [__m512i; 8] {
+    hash_with(&sums[FROM..], state)
+}
+
+/// A round for each of the sums, at least one.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn hash_with(sums: &[__m512i], state: &[__m512i; 8]) -> [__m512i; 8] {
     let mut state = *state;
     // What a round adds to h first is added a round ahead.
-    state[7] = add(state[7], sums[FROM]);
-    let (loops, rest) = sums[FROM + 1..].as_chunks();
+    state[7] = add(state[7], sums[0]);
+    let (loops, rest) = sums[1..].as_chunks();
     rounds(&mut state, loops);
     for next in rest {
         state = round(state, *next);

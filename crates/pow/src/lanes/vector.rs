@@ -71,7 +71,21 @@ macro_rules! vector_kernel {
             }
         }
 
-        /// Expands the message schedule, as far as it differs between the lanes.
+        /// σ0 of the message schedule (FIPS 180-4, formula 4.6).
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn small_sigma0(x: $vector) -> $vector {
+            xor3(rotate::<7>(x), rotate::<18>(x), shift::<3>(x))
+        }
+
+        /// σ1 of the message schedule (FIPS 180-4, formula 4.7).
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn small_sigma1(x: $vector) -> $vector {
+            xor3(rotate::<17>(x), rotate::<19>(x), shift::<10>(x))
+        }
+
+        /// Expands the message schedule, as far as it differs between the numbers.
         #[inline]
         #[target_feature(enable = $features)]
         pub(super) fn expand<const WORDS: u16>(block: &mut Block) {
@@ -100,12 +114,10 @@ macro_rules! vector_kernel {
                             sum = add(sum, w[$t - 7]);
                         }
                         if const { changing(WORDS) >> ($t - 15) & 1 == 1 } {
-                            let x = w[$t - 15];
-                            sum = add(sum, xor3(rotate::<7>(x), rotate::<18>(x), shift::<3>(x)));
+                            sum = add(sum, small_sigma0(w[$t - 15]));
                         }
                         if const { changing(WORDS) >> ($t - 2) & 1 == 1 } {
-                            let x = w[$t - 2];
-                            sum = add(sum, xor3(rotate::<17>(x), rotate::<19>(x), shift::<10>(x)));
+                            sum = add(sum, small_sigma1(w[$t - 2]));
                         }
                         w[$t] = sum;
                         block.sums[$t] = add(sum, block.constants[$t]);
