@@ -3,7 +3,7 @@
 //!
 //! Vector instructions of 512 bits run on two ports, one each a cycle. How many run in a second is taken from a loop of
 //! additions that wait for nobody; how many a hash needs, from the disassembly (`benches/count_instructions.py`). Loop and
-//! search alternate in turns of a millisecond at most, and the median of the turns' ratios counts: who else uses the core,
+//! search alternate in turns of two milliseconds at most, and the median of the turns' ratios counts: who else uses the core,
 //! or changes its clock, then hits both.
 //!
 //! It does not hit both alike: a stranger on the core's other hardware thread takes little from a short loop that waits for
@@ -40,9 +40,6 @@ mod x86 {
     const HASH: f64 = 817.0;
     const SCHEDULE: f64 = 411.0;
     const LANES: f64 = 16.0;
-    /// Hashes of a turn, or more: whole groups of nonces that are searched together, as in a long search.
-    const HASHES: u64 = 32_000;
-    const GROUP: u64 = 1_000;
     /// Rounds of the loop of additions before and after a search, and its additions in each.
     const ROUNDS: u64 = 20_000;
     const ADDITIONS: usize = 24;
@@ -64,18 +61,19 @@ mod x86 {
 
     pub(super) fn print() {
         let kernel = "avx512".parse().expect("the machine has it");
-        for (layout, prefixes, prefix_len, first) in [
-            ("classic", 1, 111, 10_000_000),
-            ("v2, 10 roots", 10, 163, 10_u64.pow(19)),
-            ("v2, 100 roots", 100, 163, 10_u64.pow(19)),
+        // The nonces of a turn are whole groups that are searched together, as in a long search.
+        for (layout, prefixes, prefix_len, first, count) in [
+            ("classic", 1, 111, 10_000_000, 32_000),
+            ("v2, 10 roots", 10, 163, 10_u64.pow(19), 16_000),
+            ("v2, 100 roots", 100, 163, 10_u64.pow(19), 1_000),
         ] {
             let texts: Vec<Vec<u8>> = (0..prefixes)
                 .map(|root| [vec![root; 64], vec![b'x'; prefix_len - 64]].concat())
                 .collect();
             // No hash meets the target.
             let template = Template::rolled(&texts, [0; 32]).expect("only the first block differs");
-            let nonces = first..first + (HASHES / u64::from(prefixes)).max(GROUP);
-            let hashes = (nonces.end - nonces.start) * u64::from(prefixes);
+            let nonces = first..first + count;
+            let hashes = count * u64::from(prefixes);
             let needed = (HASH + SCHEDULE / f64::from(prefixes)) / LANES;
             let turns: Vec<Turn> = (0..TURNS)
                 .map(|_| turn(kernel, &template, nonces.clone(), hashes as f64 * needed))

@@ -44,6 +44,10 @@ const GROUP_MAX: usize = 10_usize.pow(LOW_DIGITS_MAX as u32);
 /// the work, and at most so many groups are left unfinished by a cancelled search.
 const SHARING_GROUPS: usize = 10;
 
+/// Prefixes at most with which groups are searched abreast: a winner is told when all of them are through, and with so
+/// many that are as many hashes as where groups share a last block, or a few more.
+const ABREAST_PREFIXES_MAX: usize = 10;
+
 /// Four ASCII digits as a big-endian word, for each of the numbers they can be; and zeros up to a whole vector.
 static DIGITS: Digits = Digits::new();
 
@@ -250,21 +254,24 @@ pub(crate) trait Lanes: Copy + 'static {
     fn scan_two(self, blocks: &mut [Box<Self::Block>; 2], scan: &Scan<'_>, hits: &mut Vec<Hit>);
 }
 
+/// For each word of a block what it is in each lane.
+pub(crate) type WordsOfLanes = [[u32; LANES_MAX]; 16];
+
 /// A way to search groups abreast, whose blocks are of the shape [`Shape::Only13`].
 pub(crate) struct Abreast<L: Lanes> {
-    /// Makes their blocks ready, whose low digits are zero bytes: for each word what it is in each lane. The state is the
-    /// one before the block.
-    prepare: fn(L, room: &mut L::Block, words: &[[u32; LANES_MAX]; 16], midstate: &State),
-    /// As [`Lanes::scan`] of one start, with each number in all lanes at once.
+    /// Makes their blocks ready, whose low digits are zero bytes. The starts are before the first round.
+    prepare: fn(L, room: &mut L::Block, words: &WordsOfLanes, starts: &[Start]),
+    /// As [`Lanes::scan`], with each number in all lanes at once.
     scan: fn(L, block: &mut L::Block, scan: &Scan<'_>, hits: &mut Vec<Hit>),
 }
 
 /// Groups that are searched at the same time.
 #[derive(Default)]
 struct Batch {
-    /// Whether they are searched abreast; there is one start then, that of the first.
+    /// Whether they are searched abreast; there is one start for each prefix then.
     abreast: bool,
-    /// Of each start the nonce of its group whose low digits are zero, and the prefix. In the order of both.
+    /// Of each start the nonce of its group (of those abreast the first) whose low digits are zero, and the prefix. In the
+    /// order of both.
     of: Vec<(u64, usize)>,
     starts: Vec<Start>,
 }
@@ -339,7 +346,7 @@ impl<'a, L: Lanes> Searcher<'a, L> {
             ..low
         };
         let shape = if both { Shape::From12 } else { Shape::of(last) };
-        let can_be_abreast = shape == Shape::Only13 && plan.midstates.len() == 1;
+        let can_be_abreast = shape == Shape::Only13 && plan.midstates.len() <= ABREAST_PREFIXES_MAX;
         Self {
             lanes,
             plan,
@@ -371,7 +378,7 @@ impl<'a, L: Lanes> Searcher<'a, L> {
 
     /// Makes ready what is common to each of these groups, as many as there are lanes.
     fn prepare_abreast(&mut self, batch: &mut Batch, groups: Range<u64>, abreast: &Abreast<L>) {
-        let mut of_lanes = [[0; LANES_MAX]; 16];
+        let mut of_lanes: WordsOfLanes = [[0; LANES_MAX]; 16];
         for lane in 0..L::LANES {
             let first_nonce = groups.start + lane as u64 * self.low.group();
             let tail = self.plan.tail_of_group(first_nonce, self.low.count);
@@ -379,11 +386,12 @@ impl<'a, L: Lanes> Searcher<'a, L> {
                 of_lanes[lane] = word;
             }
         }
-        let midstate = self.plan.midstates[0];
-        (abreast.prepare)(self.lanes, &mut self.blocks[0], &of_lanes, &midstate);
-        batch.of.push((groups.start, 0));
-        // The rounds that are the same for all numbers differ between the lanes.
-        batch.starts.push(Start::new(midstate, &[0; 16], 0));
+        for (prefix, midstate) in self.plan.midstates.iter().enumerate() {
+            batch.of.push((groups.start, prefix));
+            // The rounds that are the same for all numbers differ between the lanes.
+            batch.starts.push(Start::new(*midstate, &[0; 16], 0));
+        }
+        (abreast.prepare)(self.lanes, &mut self.blocks[0], &of_lanes, &batch.starts);
     }
 
     /// Makes ready what is common to these groups.

@@ -176,19 +176,25 @@ fn the_smallest_winner_is_found_where_groups_are_searched_together() {
 #[test]
 fn a_single_winner_in_any_of_the_groups_that_are_searched_abreast_is_found() {
     let nonces = first_of(8) + 16_000..first_of(8) + 32_000;
-    let mut groups: HashSet<u64> = (0..16).collect();
-    for salt in 0..=u8::MAX {
-        let prefix = [salt; 47];
-        let winner = nonces.clone().min_by_key(|nonce| hash_of(&prefix, *nonce));
-        let winner = winner.expect("the range is not empty");
-        if groups.remove(&((winner - nonces.start) / 1_000)) {
-            check(
-                &Template::new(&prefix, hash_of(&prefix, winner)),
-                nonces.clone(),
-            );
+    for count in [1, 10] {
+        let mut groups: HashSet<u64> = (0..16).collect();
+        for salt in 0..=u8::MAX {
+            let prefixes: Vec<Vec<u8>> = (0..count)
+                .map(|i| [vec![i; 64], vec![salt; 47]].concat())
+                .collect();
+            let hash = |nonce| prefixes.iter().map(|prefix| hash_of(prefix, nonce)).min();
+            let smallest = nonces.clone().filter_map(|n| Some((hash(n)?, n))).min();
+            let (target, winner) = smallest.expect("the range is not empty");
+            if groups.remove(&((winner - nonces.start) / 1_000)) {
+                let template = Template::rolled(&prefixes, target).unwrap();
+                check(&template, nonces.clone());
+            }
+            if groups.is_empty() {
+                break;
+            }
         }
+        assert!(groups.is_empty(), "none won in {groups:?}");
     }
-    assert!(groups.is_empty(), "none won in {groups:?}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Lanes for Avx2 {
 
     fn scan_two(self, blocks: &mut [Box<Block>; 2], work: &Scan<'_>, hits: &mut Vec<Hit>) {
         // SAFETY: as in `room`.
-        unsafe { scan_two(blocks, work, hits) }
+        unsafe { scan_two(blocks.each_mut().map(|block| &mut **block), work, hits) }
     }
 }
 

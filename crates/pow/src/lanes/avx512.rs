@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use crate::lanes::vector::vector_kernel;
-use crate::lanes::{Abreast, LANES_MAX, Lanes};
+use crate::lanes::{Abreast, Lanes, Start, WordsOfLanes};
 
 vector_kernel!("avx512f", __m512i, 16);
 
@@ -21,34 +21,44 @@ impl Avx512 {
     }
 }
 
+/// A block made ready.
+pub(crate) struct Room {
+    block: Block,
+    /// Where groups abreast start, for each prefix: the state after those rounds that are the same for all numbers.
+    starts: Vec<[__m512i; 8]>,
+}
+
 impl Lanes for Avx512 {
-    type Block = Block;
+    type Block = Room;
 
     const LANES: usize = 16;
     const POLL_NONCES: usize = 1_024;
     const ABREAST: Option<&'static Abreast<Self>> = Some(&Abreast {
         // SAFETY: as in `room`.
-        prepare: |_, room, words, midstate| unsafe { prepare_abreast(room, words, midstate) },
+        prepare: |_, room, words, starts| unsafe { prepare_abreast(room, words, starts) },
         // SAFETY: as in `room`.
-        scan: |_, block, work, hits| unsafe { scan_abreast(block, work, hits) },
+        scan: |_, room, work, hits| unsafe { scan_abreast(room, work, hits) },
     });
 
-    fn room(self) -> Box<Block> {
+    fn room(self) -> Box<Room> {
         // SAFETY: `self` proves that the machine has AVX-512F.
-        unsafe { Box::new(room()) }
+        let block = unsafe { room() };
+        let starts = Vec::new();
+        Box::new(Room { block, starts })
     }
 
-    fn prepare(self, room: &mut Block, block: &[u32; 16], shape: Shape) {
+    fn prepare(self, room: &mut Room, block: &[u32; 16], shape: Shape) {
         // SAFETY: as in `room`.
-        unsafe { prepare(room, block, shape) }
+        unsafe { prepare(&mut room.block, block, shape) }
     }
 
-    fn scan(self, block: &mut Block, work: &Scan<'_>, hits: &mut Vec<Hit>) {
+    fn scan(self, room: &mut Room, work: &Scan<'_>, hits: &mut Vec<Hit>) {
         // SAFETY: as in `room`.
-        unsafe { scan(block, work, hits) }
+        unsafe { scan(&mut room.block, work, hits) }
     }
 
-    fn scan_two(self, blocks: &mut [Box<Block>; 2], work: &Scan<'_>, hits: &mut Vec<Hit>) {
+    fn scan_two(self, rooms: &mut [Box<Room>; 2], work: &Scan<'_>, hits: &mut Vec<Hit>) {
+        let blocks = rooms.each_mut().map(|room| &mut room.block);
         // SAFETY: as in `room`.
         unsafe { scan_two(blocks, work, hits) }
     }
@@ -59,7 +69,8 @@ const WORD_ABREAST: usize = 13;
 
 /// [`prepare`], with another block in each lane; and the rounds that are the same for all numbers.
 #[target_feature(enable = "avx512f")]
-fn prepare_abreast(room: &mut Block, words: &[[u32; LANES_MAX]; 16], midstate: &State) {
+fn prepare_abreast(room: &mut Room, words: &WordsOfLanes, starts: &[Start]) {
+    let block = &mut room.block;
     let ahead = Shape::Only13.ahead();
     // Words that differ between the numbers are zero here, and add nothing.
     let w = &mut [splat(0); 64];
@@ -73,36 +84,54 @@ fn prepare_abreast(room: &mut Block, words: &[[u32; LANES_MAX]; 16], midstate: &
         };
         if ahead.constant >> t & 1 == 1 {
             w[t] = sum;
-            room.sums[t] = add(sum, room.constants[t]);
+            block.sums[t] = add(sum, block.constants[t]);
         } else {
-            room.parts[t] = sum;
+            block.parts[t] = sum;
         }
     }
-    let start = hash_with(&room.sums[..WORD_ABREAST], &splat_all(midstate));
-    // The sums of these rounds are not needed any more: where the others start stands in their place.
-    room.sums[..start.len()].copy_from_slice(&start);
+    room.starts.clear();
+    for start in starts {
+        let advanced = hash_with(&block.sums[..WORD_ABREAST], &splat_all(&start.midstate));
+        room.starts.push(advanced);
+    }
 }
 
 #[target_feature(enable = "avx512f")]
-fn scan_abreast(block: &mut Block, scan: &Scan<'_>, hits: &mut Vec<Hit>) {
-    let (Some(start), Some(advanced)) = (scan.starts.first(), block.sums.first_chunk().copied())
-    else {
-        return;
-    };
+fn scan_abreast(Room { block, starts }: &mut Room, scan: &Scan<'_>, hits: &mut Vec<Hit>) {
     let target = splat(scan.target);
-    for number in scan.numbers.clone() {
-        let digits = splat(DIGITS.0[number] << scan.low.left);
-        block.words[WORD_ABREAST] = or(block.parts[WORD_ABREAST], digits);
-        expand::<{ Shape::ONLY_13 }>(block);
-        let state = hash::<WORD_ABREAST>(&block.sums, &advanced);
-        let lanes = at_most(add(state[0], splat(start.midstate[0])), target);
-        if lanes != 0 {
-            hits.push(Hit {
-                low: number,
-                start: 0,
-                lanes,
-            });
+    // A start alone is kept at hand: to look it up anew for each number was measured to cost a hundredth.
+    if let ([start], [advanced, ..]) = (scan.starts, starts.as_slice()) {
+        let (before, advanced) = (splat(start.midstate[0]), *advanced);
+        for number in scan.numbers.clone() {
+            expand_number(block, scan.low, number);
+            let state = hash::<WORD_ABREAST>(&block.sums, &advanced);
+            push_hit(hits, number, 0, at_most(add(state[0], before), target));
         }
+        return;
+    }
+    for number in scan.numbers.clone() {
+        expand_number(block, scan.low, number);
+        for (index, (start, advanced)) in scan.starts.iter().zip(&*starts).enumerate() {
+            let state = hash::<WORD_ABREAST>(&block.sums, advanced);
+            let before = splat(start.midstate[0]);
+            push_hit(hits, number, index, at_most(add(state[0], before), target));
+        }
+    }
+}
+
+/// Expands the message schedules of groups abreast for a number.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn expand_number(block: &mut Block, low: Low, number: usize) {
+    let digits = splat(DIGITS.0[number] << low.left);
+    block.words[WORD_ABREAST] = or(block.parts[WORD_ABREAST], digits);
+    expand::<{ Shape::ONLY_13 }>(block);
+}
+
+#[inline]
+fn push_hit(hits: &mut Vec<Hit>, low: usize, start: usize, lanes: u16) {
+    if lanes != 0 {
+        hits.push(Hit { low, start, lanes });
     }
 }
 
@@ -189,7 +218,7 @@ fn rounds(state: &mut [__m512i; 8], next: &[[__m512i; LOOP_ROUNDS]]) {
     // a time, of which there is at least one time, and no other memory.
     unsafe {
         asm!(
-            ".p2align 5",
+            ".p2align 6",
             "2:",
             round!(0: "{a}" "{b}" "{c}" "{d}" "{e}" "{f}" "{g}" "{h}" "{w}"),
             round!(1: "{h}" "{a}" "{b}" "{c}" "{d}" "{e}" "{f}" "{w}" "{g}"),

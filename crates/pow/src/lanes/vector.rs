@@ -195,7 +195,7 @@ macro_rules! vector_kernel {
         }
 
         #[target_feature(enable = $features)]
-        fn scan_two([first, second]: &mut [Box<Block>; 2], scan: &Scan<'_>, hits: &mut Vec<Hit>) {
+        fn scan_two([first, second]: [&mut Block; 2], scan: &Scan<'_>, hits: &mut Vec<Hit>) {
             let target = splat(scan.target);
             expand::<{ Shape::FIRST }>(second);
             for number in scan.numbers.clone().step_by($lanes) {
