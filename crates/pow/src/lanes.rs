@@ -44,8 +44,8 @@ const GROUP_MAX: usize = 10_usize.pow(LOW_DIGITS_MAX as u32);
 /// the work, and at most so many groups are left unfinished by a cancelled search.
 const SHARING_GROUPS: usize = 10;
 
-/// Prefixes at most with which groups are searched abreast: a winner is told when all of them are through, and with so
-/// many that are as many hashes as where groups share a last block, or a few more.
+/// Prefixes at most with which groups are searched abreast. A winner of any group but the first is told when all are
+/// through, which with so many prefixes are 160,000 hashes: little where winners are rare, as in a chain.
 const ABREAST_PREFIXES_MAX: usize = 10;
 
 /// Four ASCII digits as a big-endian word, for each of the numbers they can be; and zeros up to a whole vector.
@@ -203,7 +203,7 @@ impl Start {
 /// Lanes whose hash may meet the target, as far as its first word tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hit {
-    /// The first of the nonces in the lanes, counted from that of the group.
+    /// The first of the nonces in the lanes, counted from that of the group; of groups abreast the number in all lanes.
     low: usize,
     /// Which start.
     start: usize,
@@ -215,7 +215,7 @@ pub(crate) struct Hit {
 pub(crate) struct Scan<'a> {
     shape: Shape,
     low: Low,
-    /// The numbers that the low digits are to be, from a multiple of the lanes on.
+    /// The numbers that the low digits are to be, from a multiple of the lanes on unless groups are abreast.
     numbers: Range<usize>,
     starts: &'a [Start],
     /// The first word of the target.
@@ -257,7 +257,8 @@ pub(crate) trait Lanes: Copy + 'static {
 /// For each word of a block what it is in each lane.
 pub(crate) type WordsOfLanes = [[u32; LANES_MAX]; 16];
 
-/// A way to search groups abreast, whose blocks are of the shape [`Shape::Only13`].
+/// A way to search groups abreast, whose blocks are of the shape [`Shape::Only13`]. What is said elsewhere to differ between
+/// the lanes differs between the numbers here: all else is the same for all numbers, and each lane has its own.
 pub(crate) struct Abreast<L: Lanes> {
     /// Makes their blocks ready, whose low digits are zero bytes. The starts are before the first round.
     prepare: fn(L, room: &mut L::Block, words: &WordsOfLanes, starts: &[Start]),
@@ -367,11 +368,15 @@ impl<'a, L: Lanes> Searcher<'a, L> {
         let start = nonce - nonce % group;
         let whole = (self.plan.nonces.end - start) / group;
         let most = (SHARING_GROUPS / self.plan.midstates.len()).max(1) as u64;
-        let count = match () {
-            () if start != nonce => 1,
-            () if self.shared => whole.clamp(1, most),
-            () if self.abreast.is_some() && whole >= L::LANES as u64 => L::LANES as u64,
-            () => 1,
+        let lanes = L::LANES as u64;
+        let count = if start != nonce {
+            1
+        } else if self.shared {
+            whole.clamp(1, most)
+        } else if self.abreast.is_some() && whole >= lanes {
+            lanes
+        } else {
+            1
         };
         start..start.saturating_add(count * group)
     }

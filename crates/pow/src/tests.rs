@@ -55,8 +55,7 @@ fn the_flag_is_looked_at_once_for_every_few_nonces() {
 
 #[test]
 fn a_search_that_is_cancelled_and_carried_on_leaves_no_nonce_out() {
-    // Prefixes, bytes behind their first blocks, and the first nonce: filled to byte 55 (with one prefix groups are searched
-    // abreast), shared by groups, two blocks, spilled by one digit, short.
+    // Prefixes, bytes behind their first blocks, and the first nonce: filled to byte 55 (groups are searched abreast), shared by groups, two blocks, spilled by one digit, short.
     let layouts = [
         (1, 47, 10_000_000),
         (3, 47, 10_000_000),

@@ -72,6 +72,16 @@ fn check_every_hash(prefix: &[u8], nonces: Range<u64>) {
     }
 }
 
+/// Compares from the start of a range on, and from behind each nonce that wins.
+fn check_behind_each_winner(template: &Template, nonces: Range<u64>) {
+    let mut from = nonces.start;
+    while let Search::Found { nonce, .. } = expected(template, from..nonces.end) {
+        check(template, from..nonces.end);
+        from = nonce + 1;
+    }
+    check(template, from..nonces.end);
+}
+
 /// The smallest nonce of so many digits.
 fn first_of(digits: u32) -> u64 {
     if digits == 1 {
@@ -126,6 +136,10 @@ fn the_last_nonces_of_a_u64_are_searched() {
             u64::MAX - 1..u64::MAX,
         );
     }
+    // Groups that are searched together.
+    for len in [35, 48] {
+        check_single_winner(&prefix(len), u64::MAX - 45_000..u64::MAX);
+    }
 }
 
 /// So many prefixes that differ in their first block only.
@@ -162,13 +176,7 @@ fn the_smallest_winner_is_found_where_groups_are_searched_together() {
             let mut target = ANY;
             target[..2].copy_from_slice(&[0, 31]);
             let template = Template::new(&prefix, target);
-            // One of 2,048 wins: go on behind each of them.
-            let mut from = nonces.start;
-            while let Search::Found { nonce, .. } = expected(&template, from..nonces.end) {
-                check(&template, from..nonces.end);
-                from = nonce + 1;
-            }
-            check(&template, from..nonces.end);
+            check_behind_each_winner(&template, nonces); // one of 2,048
         }
     }
 }
@@ -180,7 +188,7 @@ fn a_single_winner_in_any_of_the_groups_that_are_searched_abreast_is_found() {
         let mut groups: HashSet<u64> = (0..16).collect();
         for salt in 0..=u8::MAX {
             let prefixes: Vec<Vec<u8>> = (0..count)
-                .map(|i| [vec![i; 64], vec![salt; 47]].concat())
+                .map(|i| [vec![i as u8; 64], vec![salt; 47]].concat())
                 .collect();
             let hash = |nonce| prefixes.iter().map(|prefix| hash_of(prefix, nonce)).min();
             let smallest = nonces.clone().filter_map(|n| Some((hash(n)?, n))).min();
@@ -194,6 +202,11 @@ fn a_single_winner_in_any_of_the_groups_that_are_searched_abreast_is_found() {
             }
         }
         assert!(groups.is_empty(), "none won in {groups:?}");
+
+        let mut target = ANY;
+        target[..2].copy_from_slice(&[0, 3]);
+        let template = Template::rolled(&rolled(count, 47), target).unwrap();
+        check_behind_each_winner(&template, nonces.start..nonces.end + 16_000); // one of 16,384
     }
 }
 

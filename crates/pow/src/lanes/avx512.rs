@@ -34,9 +34,9 @@ impl Lanes for Avx512 {
     const LANES: usize = 16;
     const POLL_NONCES: usize = 1_024;
     const ABREAST: Option<&'static Abreast<Self>> = Some(&Abreast {
-        // SAFETY: as in `room`.
+        // SAFETY: the first argument proves that the machine has AVX-512F.
         prepare: |_, room, words, starts| unsafe { prepare_abreast(room, words, starts) },
-        // SAFETY: as in `room`.
+        // SAFETY: as above.
         scan: |_, room, work, hits| unsafe { scan_abreast(room, work, hits) },
     });
 

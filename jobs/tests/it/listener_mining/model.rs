@@ -69,6 +69,16 @@ enum Note {
     },
 }
 
+impl Note {
+    fn is_about_validating(&self, hash: &Hash) -> bool {
+        let task = match self {
+            Self::Started => return false,
+            Self::Ended { task, .. } | Self::Gone { task, .. } => task,
+        };
+        matches!(&**task, Task::Validate(task) if task.blocks.iter().any(|block| block.hash() == hash))
+    }
+}
+
 #[derive(Debug)]
 enum OwnedEnd {
     Done(Arc<Outcome>),

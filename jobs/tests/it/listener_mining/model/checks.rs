@@ -37,8 +37,12 @@ impl Model {
             assert_eq!(times, 1, "a found block is validated exactly once");
         }
         for hash in validated {
-            // Of a block found again the refusal before it may still be under way to the listener, so it stays owed.
-            if found != Some(hash) {
+            // Of a block found again the end of an earlier try may still be under way to the listener: then it stays owed.
+            let is_untold = self
+                .inbox
+                .iter()
+                .any(|note| note.is_about_validating(&hash));
+            if found != Some(hash) || (self.owed.contains(&hash) && !is_untold) {
                 let owed = self.owed.iter().position(|owed| *owed == hash);
                 self.owed
                     .swap_remove(owed.unwrap_or_else(|| panic!("nobody found {hash} just now")));
