@@ -7,7 +7,8 @@
 
 use std::arch::aarch64::*;
 
-use crate::lanes::{DIGITS, Hit, Lanes, Scan, Shape};
+use crate::lanes::shape::DIGITS;
+use crate::lanes::{Hit, Lanes, Scan, Shape};
 use crate::sha256::K;
 use crate::template::State;
 

@@ -8,7 +8,8 @@
 /// of a trait.
 macro_rules! vector_kernel {
     ($features:literal, $vector:ty, $lanes:literal) => {
-        use crate::lanes::{DIGITS, Hit, Low, Scan, Shape};
+        use crate::lanes::shape::DIGITS;
+        use crate::lanes::{Hit, Low, Scan, Shape};
         use crate::schedule::{Schedule, bits, changing, has_constant_part};
         use crate::sha256::K;
         use crate::template::State;

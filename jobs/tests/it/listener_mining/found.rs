@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use jbc_chain::{Block, Unchecked};
 use jbc_jobs::listener::{Command, End, Input};
-use jbc_jobs::task::{Mined, Origin, Outcome, Task};
+use jbc_jobs::task::{MineTask, Mined, Origin, Outcome, Task};
 
 use crate::fakes::NOW;
 
@@ -66,16 +67,22 @@ fn a_lane_that_found_a_block_waits_for_the_verdict_and_a_new_tip_ends_the_waitin
     assert!(waiting.ticket < next.ticket);
 }
 
-#[test]
-fn a_mined_block_that_the_scheduler_refuses_is_tried_again_with_the_next_input() {
-    // A flood of posts may have filled the lane, and nobody else has this block.
-    let (mut miner, armed) = Miner::start(1, None);
-    let range = only(armed);
+/// A block that a range finds, and the outcome that tells it.
+fn found(range: &MineTask) -> (Block<Unchecked>, Outcome) {
     let block = range.template.parts.block(7);
     let outcome = Outcome::Mined(Mined {
         searched: 8,
         found: Some(block.clone()),
     });
+    (block, outcome)
+}
+
+#[test]
+fn a_mined_block_that_the_scheduler_refuses_is_tried_again_with_the_next_input() {
+    // A flood of posts may have filled the lane, and nobody else has this block.
+    let (mut miner, armed) = Miner::start(1, None);
+    let range = only(armed);
+    let (block, outcome) = found(&range);
     let commands = miner.end(&range, End::Done(&outcome), Duration::from_millis(1));
     let next = only(ranges(&commands));
     let task = Task::Validate(only(validations(&commands)));
@@ -107,11 +114,7 @@ fn a_block_that_two_runs_of_a_range_found_is_validated_once_though_its_first_val
     // A range that was paused and resumed is searched again while its first run still comes to its end.
     let (mut miner, armed) = Miner::start(1, None);
     let range = only(armed);
-    let block = range.template.parts.block(7);
-    let outcome = Outcome::Mined(Mined {
-        searched: 8,
-        found: Some(block.clone()),
-    });
+    let (block, outcome) = found(&range);
     let commands = miner.end(&range, End::Done(&outcome), Duration::from_millis(1));
     let task = Task::Validate(only(validations(&commands)));
     let refused = Input::Gone {
