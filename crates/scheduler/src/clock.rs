@@ -13,6 +13,11 @@ pub(crate) struct Now {
 }
 
 impl Now {
+    /// Microseconds from then to now.
+    pub(crate) fn elapsed_us(self, now: Self) -> u64 {
+        now.mono_us.saturating_sub(self.mono_us)
+    }
+
     /// What both clocks showed so long ago.
     pub(crate) fn earlier(self, us: u64) -> Self {
         Self {

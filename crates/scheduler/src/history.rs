@@ -7,7 +7,7 @@ use crate::info::RunRecord;
 /// A ring of the newest records.
 #[derive(Debug)]
 pub(crate) struct History {
-    records: VecDeque<RunRecord>,
+    records: VecDeque<Box<RunRecord>>,
     limit: usize,
     age_ms: u64,
 }
@@ -26,7 +26,7 @@ impl History {
 
     /// Keeps a record. There may be [`SURPLUS`] more than fit until [`prune`](Self::prune) is called: records that nobody has
     /// touched lately are slow to drop, and the end of a run is waited for.
-    pub(crate) fn push(&mut self, record: RunRecord) {
+    pub(crate) fn push(&mut self, record: Box<RunRecord>) {
         if self.limit == 0 {
             return;
         }
@@ -56,7 +56,8 @@ impl History {
         while self.records.len() > self.limit || self.is_first_too_old(now_ms) {
             self.records.pop_front();
         }
-        self.records.iter().cloned().collect()
+        let records = self.records.iter();
+        records.map(|record| RunRecord::clone(record)).collect()
     }
 }
 
@@ -66,8 +67,8 @@ mod tests {
     use crate::info::RunOutcome;
     use crate::job::Lane;
 
-    fn record(n: u64) -> RunRecord {
-        RunRecord {
+    fn record(n: u64) -> Box<RunRecord> {
+        Box::new(RunRecord {
             run_id: None,
             job_id: n.to_string().into(),
             name: "test".into(),
@@ -79,7 +80,7 @@ mod tests {
             finished_at: n,
             elapsed_us: None,
             attempt: 1,
-        }
+        })
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::event::EventCode;
 use crate::ids::JobId;
 use crate::job::Lane;
 
@@ -128,6 +129,16 @@ impl RunOutcome {
             Self::Error => "error",
             Self::Cancelled => "cancelled",
             Self::Missed => "missed",
+        }
+    }
+
+    /// The event that says so.
+    pub(crate) fn event(self) -> EventCode {
+        match self {
+            Self::Executed => EventCode::JobExecuted,
+            Self::Error => EventCode::JobError,
+            Self::Cancelled => EventCode::JobCancelled,
+            Self::Missed => EventCode::JobMissed,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Those who want to know: closures called where the event happens, and bounded feeds for async readers.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -101,8 +102,7 @@ impl<E: Executor> Listeners<E> {
             match sink {
                 Sink::Call(call) => {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| call(event, scheduler))) {
-                        let reason = panic_text(&*panic);
-                        tracing::error!(job_id = %event.job_id, code = %event.code, reason, "a listener panicked");
+                        log_panic(event, &*panic);
                     }
                 }
                 Sink::Feed(feed) => {
@@ -134,6 +134,12 @@ impl<E: Executor> Listeners<E> {
             }
         }
     }
+}
+
+#[cold]
+fn log_panic<E: Executor>(event: &Event<E>, panic: &(dyn Any + Send)) {
+    let reason = panic_text(panic);
+    tracing::error!(job_id = %event.job_id, code = %event.code, reason, "a listener panicked");
 }
 
 /// What a [`Subscription`] receives.

@@ -17,7 +17,7 @@ use crate::sync::{Mutex, MutexGuard};
 pub(crate) struct Mailbox<E: Executor> {
     /// Some of the bits below. They are set under the scheduler's lock, apart from what [`next`](Mailbox::next) clears.
     state: AtomicU8,
-    waiting: Mutex<VecDeque<Event<E>>>,
+    waiting: Mutex<VecDeque<Box<Event<E>>>>,
 }
 
 /// A thread tells an event of it right now.
@@ -27,9 +27,10 @@ const LEFT: u8 = 2;
 /// Events wait. Changed with `waiting` locked.
 const WAITING: u8 = 4;
 
-/// An event that the holder is to tell, and then to ask [`Mailbox::next`] for more.
+/// An event that the holder is to tell, and then to ask [`Mailbox::next`] for more. It passes through many hands, so it
+/// stays where it was made.
 pub(crate) struct Letter<E: Executor> {
-    pub(crate) event: Event<E>,
+    pub(crate) event: Box<Event<E>>,
     pub(crate) mailbox: Arc<Mailbox<E>>,
 }
 
@@ -81,7 +82,7 @@ impl<E: Executor> IntoIterator for Letters<E> {
 /// What is to be done after an event was told.
 pub(crate) enum Next<E: Executor> {
     /// This one is next.
-    Tell(Event<E>),
+    Tell(Box<Event<E>>),
     /// Nothing more, for now.
     Nothing,
     /// Nothing more, and its job is gone: give the mailbox back.
@@ -100,12 +101,18 @@ impl<E: Executor> Default for Mailbox<E> {
 impl<E: Executor> Mailbox<E> {
     /// Makes an event, which must not panic, and answers it if the caller is to tell it; keeps it if another thread will. To
     /// be called under the scheduler's lock, as the others except `next`.
-    pub(crate) fn begin(&self, event: impl FnOnce() -> Event<E>) -> Option<Event<E>> {
+    pub(crate) fn begin(&self, event: impl FnOnce() -> Box<Event<E>>) -> Option<Box<Event<E>>> {
         if self.state.fetch_or(TELLING, Ordering::Acquire) & TELLING == 0 {
             return Some(event());
         }
+        self.wait(event())
+    }
+
+    /// Another thread was telling an event: keeps this one for it, or answers it if that thread has gone.
+    #[cold]
+    fn wait(&self, event: Box<Event<E>>) -> Option<Box<Event<E>>> {
         let mut waiting = self.lock();
-        waiting.push_back(event());
+        waiting.push_back(event);
         let before = self.state.fetch_or(TELLING | WAITING, Ordering::AcqRel);
         if before & TELLING != 0 {
             return None;
@@ -134,6 +141,12 @@ impl<E: Executor> Mailbox<E> {
                 Err(now) => state = now,
             }
         }
+        self.take()
+    }
+
+    /// The next of those that wait.
+    #[cold]
+    fn take(&self) -> Next<E> {
         let mut waiting = self.lock();
         let event = waiting.pop_front();
         if waiting.is_empty() {
@@ -161,7 +174,7 @@ impl<E: Executor> Mailbox<E> {
         self.state.load(Ordering::Acquire) & (LEFT | TELLING) == LEFT
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Event<E>>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Box<Event<E>>>> {
         // Nothing that can panic happens while it is held.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

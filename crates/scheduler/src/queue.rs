@@ -76,12 +76,21 @@ struct Post<E: Executor> {
 }
 
 impl<E: Executor> Post<E> {
+    /// Sends an event that is made already, if anybody wants to hear of it.
+    fn hand_over(&mut self, mailbox: Arc<Mailbox<E>>, event: Box<Event<E>>) {
+        if self.wanted.contains(event.code)
+            && let Some(event) = mailbox.begin(|| event)
+        {
+            self.letters.push(Letter { event, mailbox });
+        }
+    }
+
     /// Sends an event, if anybody wants to hear of it.
     fn send(
         &mut self,
         code: EventCode,
         mailbox: &Arc<Mailbox<E>>,
-        event: impl FnOnce() -> Event<E>,
+        event: impl FnOnce() -> Box<Event<E>>,
     ) {
         if self.wanted.contains(code)
             && let Some(event) = mailbox.begin(event)
@@ -95,7 +104,7 @@ impl<E: Executor> Post<E> {
 
     /// Sends an event about the job as a whole.
     fn about(&mut self, job: &Job<E>, code: EventCode, now: Now) {
-        self.send(code, &job.mail, || job.event(code, now));
+        self.send(code, &job.mail, || Box::new(job.event(code, now)));
     }
 }
 

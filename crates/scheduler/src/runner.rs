@@ -16,7 +16,7 @@ use crate::job::Lane;
 use crate::keeper::Keeper;
 use crate::listeners::{ListenerId, Listeners, Sink};
 use crate::mailbox::{Letter, Letters};
-use crate::queue::{CronCommand, Queue};
+use crate::queue::{CronCommand, Effects, Queue};
 use crate::sleepers::Sleepers;
 use crate::store::{StoreError, Unattached};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -232,48 +232,36 @@ impl<E: Executor> Shared<E> {
             .queue
             .has_effects()
             .then(|| state.queue.take_effects());
-        let has_letters = state.queue.has_letters();
+        let mut letters = state.queue.take_letters();
         let mut own = None;
         let mut teller = match by {
             By::Worker(teller) => Some(teller),
-            By::Caller | By::Unconcerned if has_letters => Some(own.insert(Teller::new(self))),
-            By::Caller | By::Unconcerned => None,
+            By::Caller | By::Unconcerned if letters.is_empty() => None,
+            By::Caller | By::Unconcerned => Some(own.insert(Teller::new(self))),
             By::Hurried => {
                 let write = effects
                     .as_mut()
                     .is_some_and(|effects| std::mem::take(&mut effects.dirty));
-                if write || has_letters {
-                    let letters = state.queue.take_letters();
+                if write || !letters.is_empty() {
+                    let letters = std::mem::take(&mut letters);
                     state.deferred.push_back(Deferred { write, letters });
                 }
                 None
             }
         };
-        if let Some(teller) = &mut teller
-            && has_letters
-        {
-            teller.collect(&mut state);
+        if let Some(teller) = &mut teller {
+            teller.refresh(&state);
         }
         let woken = self.wake(&mut state);
         if let Some(effects) = &mut effects {
-            if effects.sooner {
-                timer::ensure_started(self, &mut state);
-            }
-            for command in effects.cron.drain(..) {
-                self.tell_cron(&mut state, command);
-            }
+            self.prepare(&mut state, effects);
         }
         drop(state);
 
         self.notify(&woken);
         if let Some(effects) = effects {
-            for token in effects.cancel {
-                token.cancel();
-            }
-            if effects.sooner {
-                self.timer.notify_one();
-            }
             writes |= effects.dirty;
+            self.carry_out(effects);
         }
         // Before the listeners, which may be slow.
         for started in io_runs {
@@ -284,12 +272,34 @@ impl<E: Executor> Shared<E> {
             false => Ok(()),
         };
         if let Some(teller) = teller {
-            teller.tell();
+            teller.tell(letters);
         }
         if let Some(teller) = own {
             teller.end();
         }
         written
+    }
+
+    /// Does what effects ask for that needs the lock.
+    #[cold]
+    fn prepare(self: &Arc<Self>, state: &mut State<E>, effects: &mut Effects) {
+        if effects.sooner {
+            timer::ensure_started(self, state);
+        }
+        for command in effects.cron.drain(..) {
+            self.tell_cron(state, command);
+        }
+    }
+
+    /// Does the rest, without the lock.
+    #[cold]
+    fn carry_out(&self, effects: Effects) {
+        for token in effects.cancel {
+            token.cancel();
+        }
+        if effects.sooner {
+            self.timer.notify_one();
+        }
     }
 
     /// Leaves something to a worker.
@@ -306,7 +316,7 @@ impl<E: Executor> Shared<E> {
             // Logged there; whoever listens is told all the same.
             let _ = self.write();
         }
-        teller.tell_all(deferred.letters);
+        teller.tell(deferred.letters);
     }
 
     /// Lets the store hold how things stand.

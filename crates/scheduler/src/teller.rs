@@ -19,8 +19,6 @@ pub(crate) struct Teller<E: Executor> {
     listeners: Option<Arc<Listeners<E>>>,
     /// Those of before, to be let go of without the lock.
     stale: Option<Arc<Listeners<E>>>,
-    /// What is to be told.
-    letters: Letters<E>,
     /// Jobs whose last event has been told, to be [given back](crate::queue::Queue::give_back) under the next lock.
     gone: Vec<JobId>,
     /// What is left of them, to be dropped without the lock.
@@ -33,7 +31,6 @@ impl<E: Executor> Teller<E> {
             scheduler: Scheduler::borrowed(shared),
             listeners: None,
             stale: None,
-            letters: Letters::default(),
             gone: Vec::new(),
             remains: Vec::new(),
         }
@@ -44,12 +41,6 @@ impl<E: Executor> Teller<E> {
         for id in self.gone.drain(..) {
             self.remains.extend(state.queue.give_back(&id));
         }
-    }
-
-    /// To be called with the lock: takes what is to be told, and notice of changed listeners.
-    pub(crate) fn collect(&mut self, state: &mut State<E>) {
-        self.letters = state.queue.take_letters();
-        self.refresh(state);
     }
 
     /// To be called with the lock, before something is told: takes notice of changed listeners.
@@ -68,14 +59,8 @@ impl<E: Executor> Teller<E> {
         self.remains.clear();
     }
 
-    /// Tells what was collected.
-    pub(crate) fn tell(&mut self) {
-        let letters = std::mem::take(&mut self.letters);
-        self.tell_all(letters);
-    }
-
     /// Tells them all, in this order.
-    pub(crate) fn tell_all(&mut self, letters: Letters<E>) {
+    pub(crate) fn tell(&mut self, letters: Letters<E>) {
         self.stale = None;
         self.remains.clear();
         for letter in letters {
@@ -93,7 +78,7 @@ impl<E: Executor> Teller<E> {
         loop {
             let next = match mailbox.next() {
                 Next::Nothing => return,
-                Next::GiveBack => return self.gone.push(event.job_id),
+                Next::GiveBack => return self.gone.push(event.job_id.clone()),
                 Next::Tell(next) => next,
             };
             let shared = &self.scheduler.shared;

@@ -109,24 +109,31 @@ pub(super) fn end(scheduler: &Scheduler<Bodies>) -> anyhow::Result<()> {
 /// When things happened to a job, each set once.
 #[derive(Default)]
 pub(super) struct Stamps {
-    /// The first instruction of the body.
-    pub(super) begun: Stamp,
-    /// The last instruction of the body.
-    pub(super) ended: Stamp,
+    pub(super) body: Apart<BodyStamps>,
     /// The first instruction of the listener of its end.
-    pub(super) heard: Stamp,
+    pub(super) heard: Apart<OnceLock<Instant>>,
 }
 
-/// A time, on cache lines of its own (two, since they are fetched in pairs): a thread that waits for one must not be in the
+/// Both on one line of the cache: when the end is written the line has come from the thread that made it, or its coming
+/// would be measured as part of what follows.
+#[derive(Default)]
+pub(super) struct BodyStamps {
+    /// The first instruction of the body.
+    pub(super) begun: OnceLock<Instant>,
+    /// The last instruction of the body.
+    pub(super) ended: OnceLock<Instant>,
+}
+
+/// On cache lines of its own (two, since they are fetched in pairs): a thread that waits for one stamp must not be in the
 /// way of who sets another, or that would be part of what is measured.
 #[derive(Default)]
 #[repr(align(128))]
-pub(super) struct Stamp(OnceLock<Instant>);
+pub(super) struct Apart<T>(T);
 
-impl Deref for Stamp {
-    type Target = OnceLock<Instant>;
+impl<T> Deref for Apart<T> {
+    type Target = T;
 
-    fn deref(&self) -> &OnceLock<Instant> {
+    fn deref(&self) -> &T {
         &self.0
     }
 }
@@ -139,16 +146,16 @@ impl Stamps {
     }
 
     fn begin(&self) {
-        stamp(&self.begun);
+        stamp(&self.body.begun);
     }
 
     fn end(&self) {
-        stamp(&self.ended);
+        stamp(&self.body.ended);
     }
 
     /// From the first instruction of the body to the last; nothing before both have been.
     pub(super) fn between(&self) -> Duration {
-        let both = self.begun.get().zip(self.ended.get());
+        let both = self.body.begun.get().zip(self.body.ended.get());
         both.map_or(Duration::ZERO, |(begun, ended)| {
             ended.saturating_duration_since(*begun)
         })

@@ -101,7 +101,7 @@ fn cancelled(
 ) -> anyhow::Result<f64> {
     let id = JobId::from("hashing");
     let hashing = add(scheduler, &id, FIRST_NONCE..u64::MAX)?;
-    await_stamp(&hashing.stamps.begun, "a hashing job to start")?;
+    await_stamp(&hashing.stamps.body.begun, "a hashing job to start")?;
     thread::sleep(Duration::from_micros(
         HASHING_US + sample as u64 % HASHING_MORE_US,
     ));
@@ -135,8 +135,8 @@ fn rate_in_job(scheduler: &Scheduler<Bodies>, count: u64) -> anyhow::Result<f64>
         searched == Some(count),
         "a job searched {searched:?} of {count} nonces"
     );
-    let begun = await_stamp(&hashing.stamps.begun, "a search to begin")?;
-    let ended = await_stamp(&hashing.stamps.ended, "a search to end")?;
+    let begun = await_stamp(&hashing.stamps.body.begun, "a search to begin")?;
+    let ended = await_stamp(&hashing.stamps.body.ended, "a search to end")?;
     Ok(count as f64 / ended.duration_since(begun).as_secs_f64())
 }
 

@@ -75,6 +75,6 @@ pub(super) fn measure(sizes: &Sizes) -> anyhow::Result<ListenerFigures> {
 
 fn delay_us(stamps: &Stamps) -> anyhow::Result<f64> {
     let heard = await_stamp(&stamps.heard, "the end of a job to be heard")?;
-    let ended = await_stamp(&stamps.ended, "the end of a job")?;
+    let ended = await_stamp(&stamps.body.ended, "the end of a job")?;
     Ok(us_between(ended, heard))
 }

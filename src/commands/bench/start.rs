@@ -113,8 +113,8 @@ fn bare_sample(queue: &BareQueue) -> anyhow::Result<f64> {
     rest();
     let added = Instant::now();
     queue.push(job);
-    let begun = await_stamp(&stamps.begun, "a job of the bare queue")?;
-    await_stamp(&stamps.ended, "a job of the bare queue to end")?;
+    let begun = await_stamp(&stamps.body.begun, "a job of the bare queue")?;
+    await_stamp(&stamps.body.ended, "a job of the bare queue to end")?;
     Ok(us_between(added, begun))
 }
 
@@ -128,7 +128,7 @@ fn scheduler_sample(scheduler: &Scheduler<Bodies>) -> anyhow::Result<f64> {
     rest();
     let added = Instant::now();
     scheduler.add_job(spec)?;
-    let begun = await_stamp(&stamps.begun, "a job of the scheduler")?;
+    let begun = await_stamp(&stamps.body.begun, "a job of the scheduler")?;
     // The rest begins with the end, and the id is free then.
     await_stamp(&stamps.heard, "a job of the scheduler to end")?;
     Ok(us_between(added, begun))

@@ -17,7 +17,7 @@ use jbc_scheduler::{EventCode, EventMask, JobId, JobSpec};
 use serde::Serialize;
 
 use super::bare::BareQueue;
-use super::bodies::{BARE_WORKERS, PATIENCE, Tally, Task, end, scheduler};
+use super::bodies::{Apart, BARE_WORKERS, PATIENCE, Tally, Task, end, scheduler};
 use super::estimate::{Paired, median, quartiles};
 use super::sizes::Sizes;
 
@@ -115,13 +115,14 @@ fn tell_now(done: &SyncSender<Instant>) {
     let _ = done.try_send(Instant::now());
 }
 
-/// How many events of each kind a listener heard.
+/// How many events of each kind a listener heard. The counters lie apart: the threads that are told of one kind are not
+/// those that are told of another.
 #[derive(Default)]
 struct Heard {
-    added: AtomicU64,
-    submitted: AtomicU64,
-    executed: AtomicU64,
-    others: AtomicU64,
+    added: Apart<AtomicU64>,
+    submitted: Apart<AtomicU64>,
+    executed: Apart<AtomicU64>,
+    others: Apart<AtomicU64>,
 }
 
 impl Heard {

@@ -184,8 +184,14 @@ impl Agenda {
 
     pub(super) fn unset(&mut self, key: Option<AlarmKey>) {
         if let Some(key) = key {
-            self.alarms.remove(&key);
+            self.forget_alarm(key);
         }
+    }
+
+    /// Apart, so that who has none is not in its way.
+    #[inline(never)]
+    fn forget_alarm(&mut self, key: AlarmKey) {
+        self.alarms.remove(&key);
     }
 
     /// Sets a watch so long from now; the key is for taking it back.
@@ -198,8 +204,13 @@ impl Agenda {
 
     pub(super) fn unwatch(&mut self, key: Option<WatchKey>) {
         if let Some(key) = key {
-            self.watches.remove(&key);
+            self.forget_watch(key);
         }
+    }
+
+    #[inline(never)]
+    fn forget_watch(&mut self, key: WatchKey) {
+        self.watches.remove(&key);
     }
 
     /// Takes a watch whose time has come.

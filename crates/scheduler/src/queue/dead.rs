@@ -98,11 +98,13 @@ impl<E: Executor> Queue<E> {
                 stored,
             }),
         };
-        self.post.send(EventCode::JobDead, &job.mail, || Event {
-            error: Some(error),
-            failures,
-            kept,
-            ..job.event(EventCode::JobDead, now)
+        self.post.send(EventCode::JobDead, &job.mail, || {
+            Box::new(Event {
+                error: Some(error),
+                failures,
+                kept,
+                ..job.event(EventCode::JobDead, now)
+            })
         });
         let was_durable = self
             .dead

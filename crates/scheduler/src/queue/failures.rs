@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use crate::clock::{Now, micros, system_time};
+use crate::clock::{Due, Now, micros, system_time};
 use crate::event::{Event, EventCode};
 use crate::executor::Executor;
 use crate::queue::Queue;
 use crate::queue::agenda::{Seat, Watch};
-use crate::queue::job::{Run, Stop};
+use crate::queue::job::Stop;
 
 impl<E: Executor> Queue<E> {
-    /// A run of the job has failed: it is tried again if it may be. Answers whether it is dead instead.
+    /// A run of the job, for the time `due`, has failed: it is tried again if it may be. Answers whether it is dead instead.
     ///
     /// The attempts are the job's: of runs side by side the first that fails sets the time for all of them.
-    pub(super) fn failed(&mut self, run: &Run<E>, event: &mut Event<E>, now: Now) -> bool {
-        let job = &mut self.jobs[run.seat];
+    #[cold]
+    pub(super) fn failed(&mut self, seat: Seat, due: Due, event: &mut Event<E>, now: Now) -> bool {
+        let job = &mut self.jobs[seat];
         job.failures += 1;
         event.failures = job.failures;
         let Some(retry) = job.spec.retry else {
@@ -33,7 +34,7 @@ impl<E: Executor> Queue<E> {
         let at = match job.retry_at {
             Some(at) => {
                 // It is owed beside the one that waits already.
-                job.due.insert(0, run.due);
+                job.due.insert(0, due);
                 at
             }
             None => {
@@ -41,7 +42,7 @@ impl<E: Executor> Queue<E> {
                 let at = now.after(micros(wait).saturating_add(delay_us));
                 job.retry_at = Some(at);
                 if !job.paused {
-                    self.agenda.arm_retry(run.seat, job);
+                    self.agenda.arm_retry(seat, job);
                 }
                 at
             }
@@ -76,11 +77,13 @@ impl<E: Executor> Queue<E> {
         } else {
             let run = &self.runs[seat];
             let kept = self.seat(run.context.job_id()).is_ok();
-            let elapsed_us = now.mono_us.saturating_sub(run.started.mono_us);
-            self.post.send(EventCode::JobStuck, &run.mail, || Event {
-                kept,
-                elapsed: Some(Duration::from_micros(elapsed_us)),
-                ..run.event(EventCode::JobStuck, now)
+            let elapsed_us = run.started.elapsed_us(now);
+            self.post.send(EventCode::JobStuck, &run.mail, || {
+                Box::new(Event {
+                    kept,
+                    elapsed: Some(Duration::from_micros(elapsed_us)),
+                    ..run.event(EventCode::JobStuck, now)
+                })
             });
         }
     }

@@ -1,6 +1,5 @@
 //! A job as the queue keeps it, and a run of it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -8,6 +7,7 @@ use smallvec::SmallVec;
 use crate::clock::{Due, Now};
 use crate::event::{Event, EventCode};
 use crate::executor::{Executor, RunContext};
+use crate::info::{RunOutcome, RunRecord};
 use crate::job::{ConflictPolicy, JobSpec, Lane};
 use crate::mailbox::Mailbox;
 use crate::queue::agenda::{AlarmKey, Seat, WatchKey};
@@ -115,6 +115,23 @@ impl<E: Executor> Job<E> {
         }
     }
 
+    /// The record of a time for which no run has started.
+    pub(super) fn record(&self, due: Due, now: Now) -> RunRecord {
+        RunRecord {
+            run_id: None,
+            job_id: self.spec.id.clone(),
+            name: self.spec.name.clone(),
+            lane: self.spec.lane,
+            outcome: RunOutcome::Missed,
+            message: None,
+            scheduled_at: due.wall_us(now) / 1_000,
+            started_at: None,
+            finished_at: now.wall_us / 1_000,
+            elapsed_us: None,
+            attempt: self.failures + 1,
+        }
+    }
+
     /// An event about the job as a whole.
     pub(super) fn event(&self, code: EventCode, now: Now) -> Event<E> {
         Event {
@@ -136,18 +153,14 @@ pub(super) struct Run<E: Executor> {
     /// The job it is of, if that still sits there and has this number.
     pub(super) seat: Seat,
     pub(super) job_number: u64,
-    pub(super) name: Cow<'static, str>,
-    pub(super) task: Arc<E::Task>,
-    pub(super) lane: Lane,
     pub(super) context: RunContext,
+    /// What is said of its end, as far as it is known. Both are made before the body runs, since the end is waited for.
+    pub(super) event: Box<Event<E>>,
+    pub(super) record: Box<RunRecord>,
     pub(super) mail: Arc<Mailbox<E>>,
     /// The time it is for.
     pub(super) due: Due,
-    pub(super) scheduled_us: u64,
     pub(super) started: Now,
-    pub(super) attempt: u32,
-    /// Whether a store keeps its job.
-    pub(super) is_durable: bool,
     /// Set before its token is: what counts when it ends.
     pub(super) stopped: Option<Stop>,
     pub(super) watch: Option<WatchKey>,

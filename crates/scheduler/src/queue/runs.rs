@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Now, micros};
+use crate::clock::{Due, Now, micros, system_time};
 use crate::event::{Event, EventCode};
 use crate::executor::{Executor, RunContext};
 use crate::ids::JobId;
 use crate::info::{RunOutcome, RunRecord};
 use crate::job::Lane;
+use crate::mailbox::Mailbox;
 use crate::queue::Queue;
 use crate::queue::agenda::{Alarm, Seat, Watch};
-use crate::queue::job::{Job, Run, Started, Stop};
+use crate::queue::job::{Run, Started, Stop};
 use crate::trigger::MAX_CATCH_UP;
 
 /// What a body has returned.
@@ -173,7 +174,7 @@ impl<E: Executor> Queue<E> {
             .is_some_and(|grace| late_us > micros(grace))
         {
             self.agenda.line_up(seat, job);
-            self.missed(seat, due.wall_us(now), now);
+            self.missed(seat, due, now);
             return None;
         }
         let run_id = self.run_ids.next(now.wall_us / 1_000);
@@ -184,59 +185,51 @@ impl<E: Executor> Queue<E> {
         let run = Run {
             seat,
             job_number: job.number,
-            name: job.spec.name.clone(),
-            task: Arc::clone(&job.spec.task),
-            lane: job.spec.lane,
+            event: Box::new(Event {
+                run_id: Some(run_id),
+                ..job.event(EventCode::JobSubmitted, now)
+            }),
+            record: Box::new(RunRecord {
+                run_id: Some(run_id),
+                started_at: Some(now.wall_us / 1_000),
+                ..job.record(due, now)
+            }),
             context: context.clone(),
             mail: Arc::clone(&job.mail),
             due,
-            scheduled_us: due.wall_us(now),
             started: now,
-            attempt: job.failures + 1,
-            is_durable: job.stored.is_some(),
             stopped: None,
             watch: None,
         };
         let started = Started {
             run: self.runs.vacant_key(),
-            task: Arc::clone(&run.task),
+            task: Arc::clone(&job.spec.task),
             context,
-            lane: run.lane,
+            lane: job.spec.lane,
         };
         let watch = Watch::Run(started.run);
         let timeout = job.spec.timeout.map(micros);
-        if run.lane == Lane::Io {
+        if started.lane == Lane::Io {
             self.io_running += 1;
         }
-        self.post.send(EventCode::JobSubmitted, &run.mail, || {
-            run.event(EventCode::JobSubmitted, now)
-        });
+        self.post
+            .send(EventCode::JobSubmitted, &run.mail, || run.event.clone());
         let seat = self.runs.insert(run);
         self.runs[seat].watch = timeout.map(|us| self.agenda.watch(us, watch, now));
         Some(started)
     }
 
     /// A run is too late to start.
-    fn missed(&mut self, seat: Seat, scheduled_us: u64, now: Now) {
+    fn missed(&mut self, seat: Seat, due: Due, now: Now) {
         let job = &self.jobs[seat];
-        self.history.push(RunRecord {
-            run_id: None,
-            job_id: job.spec.id.clone(),
-            name: job.spec.name.clone(),
-            lane: job.spec.lane,
-            outcome: RunOutcome::Missed,
-            message: None,
-            scheduled_at: scheduled_us / 1_000,
-            started_at: None,
-            finished_at: now.wall_us / 1_000,
-            elapsed_us: None,
-            attempt: job.failures + 1,
-        });
+        self.history.push(Box::new(job.record(due, now)));
         self.ledger.touch(job);
         let kept = !job.is_spent();
-        self.post.send(EventCode::JobMissed, &job.mail, || Event {
-            kept,
-            ..job.event(EventCode::JobMissed, now)
+        self.post.send(EventCode::JobMissed, &job.mail, || {
+            Box::new(Event {
+                kept,
+                ..job.event(EventCode::JobMissed, now)
+            })
         });
         if !kept {
             self.part(seat);
@@ -249,30 +242,39 @@ impl<E: Executor> Queue<E> {
             return;
         };
         self.agenda.unwatch(run.watch.take());
-        if run.lane == Lane::Io {
+        let is_plain = run.stopped.is_none() && !ended.token_cancelled && ended.error.is_none();
+        let (outcome, error) = match is_plain {
+            true => (RunOutcome::Executed, None),
+            false => run.verdict(&ended),
+        };
+        let code = outcome.event();
+        let elapsed_us = run.started.elapsed_us(now);
+        let Run {
+            seat,
+            job_number,
+            mut event,
+            mut record,
+            mail,
+            ..
+        } = run;
+        if record.lane == Lane::Io {
             self.io_running -= 1;
         }
-        let (code, outcome, error) = run.verdict(&ended);
-        let record = run.record(outcome, error.clone(), now);
-        let elapsed_us = record.elapsed_us;
+        record.outcome = outcome;
+        record.message.clone_from(&error);
+        record.finished_at = now.wall_us / 1_000;
+        record.elapsed_us = Some(elapsed_us);
         self.history.push(record);
-        let mut event = Event {
-            elapsed: elapsed_us.map(Duration::from_micros),
-            output: ended.output.filter(|_| code != EventCode::JobError),
-            error,
-            ..run.event(code, now)
-        };
-        let seat = run.seat;
-        self.jobs[seat].seated_runs -= 1;
-        let sits = |job: &&mut Box<Job<E>>| job.number == run.job_number && !job.gone;
-        let Some(job) = self.jobs.get_mut(seat).filter(sits) else {
-            // The run of a job that is gone, or whose place another has taken.
-            event.kept = self.seat(&event.job_id).is_ok();
-            let id = event.job_id.clone();
-            self.post.send(code, &run.mail, || event);
-            let _ = self.give_back(&id);
-            return;
-        };
+        event.code = code;
+        event.at = system_time(now.wall_us);
+        event.elapsed = Some(Duration::from_micros(elapsed_us));
+        event.output = ended.output.filter(|_| code != EventCode::JobError);
+        event.error = error;
+        let job = &mut self.jobs[seat];
+        job.seated_runs -= 1;
+        if job.number != job_number || job.gone {
+            return self.outlived(event, mail);
+        }
         job.running -= 1;
         let mut dead = false;
         if code == EventCode::JobExecuted {
@@ -281,7 +283,7 @@ impl<E: Executor> Queue<E> {
                 job.failures = 0;
             }
         } else if code == EventCode::JobError {
-            dead = self.failed(&run, &mut event, now);
+            dead = self.failed(seat, run.due, &mut event, now);
         } else if run.stopped == Some(Stop::Closing) && job.stored.is_some() {
             job.due.insert(0, run.due);
         }
@@ -291,38 +293,42 @@ impl<E: Executor> Queue<E> {
         if run.stopped != Some(Stop::Closing) {
             self.ledger.touch(job);
         }
-        event.kept = !job.is_spent();
-        let (kept, failures) = (event.kept, event.failures);
-        let reason = event.error.clone().filter(|_| dead);
-        self.post.send(code, &run.mail, || event);
-        if let Some(reason) = reason {
-            self.bury(seat, reason, failures, kept, now);
+        let kept = !job.is_spent();
+        event.kept = kept;
+        let last_words = dead.then(|| event.error.clone()).flatten();
+        let failures = event.failures;
+        self.post.hand_over(mail, event);
+        if let Some(error) = last_words {
+            self.bury(seat, error, failures, kept, now);
         }
         if !kept {
             self.part(seat);
         }
     }
+
+    /// The end of a run whose job is gone, or whose place another has taken.
+    #[cold]
+    fn outlived(&mut self, mut event: Box<Event<E>>, mail: Arc<Mailbox<E>>) {
+        let id = event.job_id.clone();
+        event.kept = self.seat(&id).is_ok();
+        self.post.hand_over(mail, event);
+        let _ = self.give_back(&id);
+    }
 }
 
 impl<E: Executor> Run<E> {
-    /// An event about this run.
+    /// An event about this run while it goes on.
     pub(super) fn event(&self, code: EventCode, now: Now) -> Event<E> {
         Event {
-            name: self.name.clone(),
-            run_id: Some(self.context.run_id()),
-            failures: self.attempt - 1,
-            is_durable: self.is_durable,
-            ..Event::new(
-                code,
-                self.context.job_id().clone(),
-                Arc::clone(&self.task),
-                now.wall_us,
-            )
+            code,
+            at: system_time(now.wall_us),
+            ..Event::clone(&self.event)
         }
     }
 
     /// How it ended, and why if it failed.
-    fn verdict(&self, ended: &Ended<E>) -> (EventCode, RunOutcome, Option<String>) {
+    #[cold]
+    fn verdict(&self, ended: &Ended<E>) -> (RunOutcome, Option<String>) {
         let error = ended.error.clone();
         match self.stopped {
             Some(Stop::TimedOut) => {
@@ -330,29 +336,13 @@ impl<E: Executor> Run<E> {
                     Some(error) => format!("timed out: {error}"),
                     None => "timed out".to_owned(),
                 };
-                (EventCode::JobError, RunOutcome::Error, Some(error))
+                (RunOutcome::Error, Some(error))
             }
             None if !ended.token_cancelled => match error {
-                Some(_) => (EventCode::JobError, RunOutcome::Error, error),
-                None => (EventCode::JobExecuted, RunOutcome::Executed, None),
+                Some(_) => (RunOutcome::Error, error),
+                None => (RunOutcome::Executed, None),
             },
-            _ => (EventCode::JobCancelled, RunOutcome::Cancelled, error),
-        }
-    }
-
-    fn record(&self, outcome: RunOutcome, message: Option<String>, now: Now) -> RunRecord {
-        RunRecord {
-            run_id: Some(self.context.run_id()),
-            job_id: self.context.job_id().clone(),
-            name: self.name.clone(),
-            lane: self.lane,
-            outcome,
-            message,
-            scheduled_at: self.scheduled_us / 1_000,
-            started_at: Some(self.started.wall_us / 1_000),
-            finished_at: now.wall_us / 1_000,
-            elapsed_us: Some(now.mono_us.saturating_sub(self.started.mono_us)),
-            attempt: self.attempt,
+            _ => (RunOutcome::Cancelled, error),
         }
     }
 }

@@ -109,10 +109,10 @@ fn told(queue: &mut Queue<Numbers>, letters: Letters<Numbers>) -> Vec<Event<Numb
     let mut told = Vec::new();
     for Letter { event, mailbox } in letters {
         let id = event.job_id.clone();
-        told.push(event);
+        told.push(*event);
         loop {
             match mailbox.next() {
-                Next::Tell(event) => told.push(event),
+                Next::Tell(event) => told.push(*event),
                 Next::Nothing => break,
                 Next::GiveBack => break drop(queue.give_back(&id)),
             }

@@ -131,7 +131,7 @@ impl<E: Executor> Queue<E> {
                 run_id: run.context.run_id(),
                 started_at: run.started.wall_us / 1_000,
                 progress: run.context.progress(),
-                attempt: run.attempt,
+                attempt: run.record.attempt,
             })
             .collect();
         // Run ids are in the order of the starts.

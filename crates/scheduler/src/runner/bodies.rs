@@ -59,10 +59,15 @@ impl<E: Executor> Shared<E> {
         // A store that failed is in the log, and written again later.
         let _ = self.settle(state, now, by);
         if closed {
-            // A drain counts runs, and prompt workers wait for the last io run.
-            self.ended.notify_all();
-            self.wake_everyone();
+            self.has_ended();
         }
+    }
+
+    /// A run has ended of a scheduler that has closed: a drain counts runs, and prompt workers wait for the last io run.
+    #[cold]
+    fn has_ended(&self) {
+        self.ended.notify_all();
+        self.wake_everyone();
     }
 
     /// The runtime of the io lane has ended, and with it this run.
@@ -74,6 +79,7 @@ impl<E: Executor> Shared<E> {
 }
 
 /// The error that a panic of a body is.
+#[cold]
 pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> JobError {
     JobError::from(format!("panicked: {}", panic_text(panic)))
 }

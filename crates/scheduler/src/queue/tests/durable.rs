@@ -149,7 +149,7 @@ impl World {
         if let Some(started) = self.queue.take(&[Lane::Prompt], now) {
             let run = &self.queue.runs[started.run];
             let job = &self.queue.jobs[run.seat];
-            let owed = (job.spec.id.clone(), run.scheduled_us);
+            let owed = (job.spec.id.clone(), run.due.wall_us(run.started));
             prop_assert!(
                 !self.success_written.contains(&owed),
                 "runs again: {:?}",
@@ -157,7 +157,7 @@ impl World {
             );
             let grace = job.spec.misfire_grace_time.map(crate::clock::micros);
             prop_assert!(grace.is_none_or(|grace| now.wall_us - owed.1 <= grace));
-            prop_assert_eq!(run.attempt, job.failures + 1);
+            prop_assert_eq!(run.record.attempt, job.failures + 1);
             self.runs.push((started.run, owed));
         }
         Ok(())

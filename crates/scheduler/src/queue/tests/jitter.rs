@@ -11,7 +11,7 @@ use crate::clock::micros;
 fn run_all(queue: &mut Queue<Numbers>, now: Now) -> Vec<u64> {
     let mut due = Vec::new();
     while let Some(started) = queue.take(&[Lane::Prompt], now) {
-        due.push(queue.runs[started.run].scheduled_us - EPOCH_US);
+        due.push(queue.runs[started.run].due.wall_us(now) - EPOCH_US);
         queue.finished(started.run, ended(None), now);
         heard(queue);
     }
