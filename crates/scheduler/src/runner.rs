@@ -65,6 +65,16 @@ pub(crate) struct State<E: Executor> {
     pub(crate) cron: Cron,
 }
 
+impl<E: Executor> State<E> {
+    /// Leaves this to a worker, if it is anything.
+    #[cold]
+    fn leave(&mut self, write: bool, letters: Letters<E>) {
+        if write || !letters.is_empty() {
+            self.deferred.push_back(Deferred { write, letters });
+        }
+    }
+}
+
 /// What a worker is to do for another thread.
 pub(crate) struct Deferred<E: Executor> {
     /// Write the store first.
@@ -242,10 +252,7 @@ impl<E: Executor> Shared<E> {
                 let write = effects
                     .as_mut()
                     .is_some_and(|effects| std::mem::take(&mut effects.dirty));
-                if write || !letters.is_empty() {
-                    let letters = std::mem::take(&mut letters);
-                    state.deferred.push_back(Deferred { write, letters });
-                }
+                state.leave(write, std::mem::take(&mut letters));
                 None
             }
         };

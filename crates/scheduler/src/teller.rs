@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::event::Event;
 use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::listeners::Listeners;
-use crate::mailbox::{Letter, Letters, Next};
+use crate::mailbox::{Letter, Letters, Mailbox, Next};
 use crate::queue::MadeJob;
 use crate::runner::{Deferred, Shared, State};
 use crate::scheduler::Scheduler;
@@ -44,11 +45,17 @@ impl<E: Executor> Teller<E> {
     }
 
     /// To be called with the lock, before something is told: takes notice of changed listeners.
+    #[inline]
     pub(crate) fn refresh(&mut self, state: &State<E>) {
         let is_same = |listeners| Arc::ptr_eq(listeners, &state.listeners);
         if !self.listeners.as_ref().is_some_and(is_same) {
-            self.stale = self.listeners.replace(Arc::clone(&state.listeners));
+            self.replace(&state.listeners);
         }
+    }
+
+    #[cold]
+    fn replace(&mut self, listeners: &Arc<Listeners<E>>) {
+        self.stale = self.listeners.replace(Arc::clone(listeners));
     }
 
     /// Lets go of the listeners, without the lock: what a removed one owned may be the program's. So a thread that sleeps
@@ -68,36 +75,42 @@ impl<E: Executor> Teller<E> {
         }
     }
 
-    /// Tells an event, and those of the same job that come up meanwhile. A thread of the program's is not kept for those:
-    /// they may be of runs that ended, and a worker takes over.
+    /// Tells an event, and those of the same job that come up meanwhile.
     fn tell_one(&mut self, letter: Letter<E>) {
         let Letter { event, mailbox } = letter;
         if let Some(listeners) = &self.listeners {
             listeners.tell(&event, &self.scheduler);
         }
+        match mailbox.next() {
+            Next::Nothing => {}
+            Next::GiveBack => self.gone.push(event.job_id.clone()),
+            Next::Tell(next) => self.tell_more(next, mailbox),
+        }
+    }
+
+    /// Tells an event that came up meanwhile, and those after it. A thread of the program's is not kept for those: they may
+    /// be of runs that ended, and a worker takes over.
+    #[cold]
+    fn tell_more(&mut self, mut event: Box<Event<E>>, mailbox: Arc<Mailbox<E>>) {
         loop {
-            let next = match mailbox.next() {
-                Next::Nothing => return,
-                Next::GiveBack => return self.gone.push(event.job_id.clone()),
-                Next::Tell(next) => next,
-            };
             let shared = &self.scheduler.shared;
             let state = shared.lock();
             if !workers::is_worker() && !state.queue.is_closed() {
-                let letter = Letter {
-                    event: next,
-                    mailbox,
-                };
-                return shared.defer(state, Deferred::tell(letter));
+                return shared.defer(state, Deferred::tell(Letter { event, mailbox }));
             }
             let listeners = Arc::clone(&state.listeners);
             drop(state);
-            if next.is_durable {
+            if event.is_durable {
                 // The thread on which it happened writes the store too, but this one may be faster. A store that failed
                 // is in the log, and written again later.
                 let _ = shared.write();
             }
-            listeners.tell(&next, &self.scheduler);
+            listeners.tell(&event, &self.scheduler);
+            event = match mailbox.next() {
+                Next::Nothing => return,
+                Next::GiveBack => return self.gone.push(event.job_id.clone()),
+                Next::Tell(next) => next,
+            };
         }
     }
 

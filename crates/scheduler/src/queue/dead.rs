@@ -81,6 +81,7 @@ impl<E: Executor> DeadList<E> {
 
 impl<E: Executor> Queue<E> {
     /// Puts a job into the dead list. `kept` says whether it has more times all the same.
+    #[cold]
     pub(super) fn bury(&mut self, seat: Seat, error: String, failures: u32, kept: bool, now: Now) {
         let job = &self.jobs[seat];
         let stored = job.stored.clone();

@@ -44,9 +44,15 @@ impl Ledger {
     /// A durable job is not what it was.
     pub(super) fn touch<E: Executor>(&mut self, job: &Job<E>) {
         if job.stored.is_some() {
-            self.jobs.insert(job.spec.id.clone());
-            self.news = true;
+            self.note(&job.spec.id);
         }
+    }
+
+    /// Apart, so that a job that no store keeps does not carry its code along.
+    #[inline(never)]
+    fn note(&mut self, id: &JobId) {
+        self.jobs.insert(id.clone());
+        self.news = true;
     }
 
     /// The dead list is not what it was.

@@ -261,15 +261,17 @@ impl<E: Executor> Queue<E> {
             self.io_running -= 1;
         }
         record.outcome = outcome;
-        record.message.clone_from(&error);
         record.finished_at = now.wall_us / 1_000;
         record.elapsed_us = Some(elapsed_us);
-        self.history.push(record);
         event.code = code;
         event.at = system_time(now.wall_us);
         event.elapsed = Some(Duration::from_micros(elapsed_us));
         event.output = ended.output.filter(|_| code != EventCode::JobError);
-        event.error = error;
+        if let Some(error) = error {
+            record.message = Some(error.clone());
+            event.error = Some(error);
+        }
+        self.history.push(record);
         let job = &mut self.jobs[seat];
         job.seated_runs -= 1;
         if job.number != job_number || job.gone {
