@@ -93,6 +93,7 @@ impl<E: Executor> Listeners<E> {
     }
 
     /// Tells everyone. A listener that panics is logged and harms nobody.
+    #[inline]
     pub(crate) fn tell(&self, event: &Event<E>, scheduler: &Scheduler<E>) {
         let mut kept: Option<Arc<Event<E>>> = None;
         for (_, mask, sink) in &self.entries {

@@ -46,6 +46,7 @@ impl<E: Executor> Letters<E> {
         self.first.is_none()
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, letter: Letter<E>) {
         match self.first {
             None => self.first = Some(letter),
@@ -101,6 +102,7 @@ impl<E: Executor> Default for Mailbox<E> {
 impl<E: Executor> Mailbox<E> {
     /// Makes an event, which must not panic, and answers it if the caller is to tell it; keeps it if another thread will. To
     /// be called under the scheduler's lock, as the others except `next`.
+    #[inline]
     pub(crate) fn begin(&self, event: impl FnOnce() -> Box<Event<E>>) -> Option<Box<Event<E>>> {
         if self.state.fetch_or(TELLING, Ordering::Acquire) & TELLING == 0 {
             return Some(event());
@@ -126,6 +128,7 @@ impl<E: Executor> Mailbox<E> {
     ///
     /// Only this ends the telling, and only in a state in which nothing waits; whoever begins it next acquires what was
     /// released here. Whether the job has left stands in the same word, so either this says so or [`leave`](Self::leave).
+    #[inline]
     pub(crate) fn next(&self) -> Next<E> {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & WAITING == 0 {
@@ -160,6 +163,7 @@ impl<E: Executor> Mailbox<E> {
     }
 
     /// Its job is gone. Answers whether nothing is to be told any more.
+    #[inline]
     pub(crate) fn leave(&self) -> bool {
         self.state.fetch_or(LEFT, Ordering::AcqRel) & TELLING == 0
     }

@@ -77,6 +77,7 @@ struct Post<E: Executor> {
 
 impl<E: Executor> Post<E> {
     /// Sends an event that is made already, if anybody wants to hear of it.
+    #[inline]
     fn hand_over(&mut self, mailbox: Arc<Mailbox<E>>, event: Box<Event<E>>) {
         if self.wanted.contains(event.code)
             && let Some(event) = mailbox.begin(|| event)
@@ -179,6 +180,7 @@ impl<E: Executor> Queue<E> {
 
     /// A job goes: its pending runs will not start. It keeps its seat until its last run has ended and its last event has
     /// been told, so that a job that is added under its id meanwhile is told of after it.
+    #[inline]
     fn part(&mut self, seat: Seat) {
         let job = &mut self.jobs[seat];
         self.agenda.disarm(job);

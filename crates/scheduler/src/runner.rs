@@ -157,21 +157,35 @@ impl<E: Executor> Shared<E> {
     }
 
     /// The state machine, for this thread alone.
+    #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State<E>> {
-        // It is held for a fraction of a microsecond, and a thread that went to sleep for it would be woken by a system
-        // call of the next holder, who would do the same for the one after: so a thread tries for a while first, with
-        // pauses, to leave the holder its memory.
+        self.try_lock().unwrap_or_else(|| self.contend())
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<MutexGuard<'_, State<E>>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            // No code of the program runs under this lock, except the drop of a task; if that panics, the change it was part
+            // of has been made.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Waits for the lock. It is held for a fraction of a microsecond, and a thread that went to sleep for it would be woken
+    /// by a system call of the next holder, who would do the same for the one after: so a thread tries for a while first,
+    /// with pauses, to leave the holder its memory.
+    #[cold]
+    fn contend(&self) -> MutexGuard<'_, State<E>> {
         let mut pause = 1;
         for _ in 0..self.spins * ATTEMPTS {
-            match self.state.try_lock() {
-                Ok(state) => return state,
-                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => spin(pause),
+            spin(pause);
+            if let Some(state) = self.try_lock() {
+                return state;
             }
             pause = (pause * 2).min(MAX_PAUSE);
         }
-        // No code of the program runs under this lock, except the drop of a task; if that panics, the change it was
-        // part of has been made.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -38,6 +38,7 @@ impl<E: Executor> Teller<E> {
     }
 
     /// To be called with the lock: gives back what was told.
+    #[inline]
     pub(crate) fn give_back(&mut self, state: &mut State<E>) {
         for id in self.gone.drain(..) {
             self.remains.extend(state.queue.give_back(&id));
@@ -67,6 +68,7 @@ impl<E: Executor> Teller<E> {
     }
 
     /// Tells them all, in this order.
+    #[inline]
     pub(crate) fn tell(&mut self, letters: Letters<E>) {
         self.stale = None;
         self.remains.clear();
@@ -76,6 +78,7 @@ impl<E: Executor> Teller<E> {
     }
 
     /// Tells an event, and those of the same job that come up meanwhile.
+    #[inline]
     fn tell_one(&mut self, letter: Letter<E>) {
         let Letter { event, mailbox } = letter;
         if let Some(listeners) = &self.listeners {

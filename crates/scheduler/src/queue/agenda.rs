@@ -84,6 +84,7 @@ impl Agenda {
     }
 
     /// Puts the job into its line if it has a run to start and may, takes it out if not.
+    #[inline]
     pub(super) fn line_up<E: Executor>(&mut self, seat: Seat, job: &mut Job<E>) {
         match (job.may_start(), job.place) {
             (true, None) => {
@@ -97,6 +98,7 @@ impl Agenda {
     }
 
     /// Takes the job out of its line, if it stands in one.
+    #[inline]
     pub(super) fn step_out<E: Executor>(&mut self, job: &mut Job<E>) {
         if let Some(place) = job.place.take() {
             self.lines[job.spec.lane.index()].remove(place);
@@ -154,11 +156,13 @@ impl Agenda {
     }
 
     /// No longer watches for anything of this job.
+    #[inline]
     pub(super) fn disarm<E: Executor>(&mut self, job: &mut Job<E>) {
         self.disarm_next(job);
         self.disarm_retry(job);
     }
 
+    #[inline]
     pub(super) fn disarm_next<E: Executor>(&mut self, job: &mut Job<E>) {
         self.unset(job.alarm.take());
         if let Some(arm) = job.cron.take() {
@@ -166,6 +170,7 @@ impl Agenda {
         }
     }
 
+    #[inline]
     pub(super) fn disarm_retry<E: Executor>(&mut self, job: &mut Job<E>) {
         self.unset(job.retry_alarm.take());
     }
@@ -182,6 +187,7 @@ impl Agenda {
         key
     }
 
+    #[inline]
     pub(super) fn unset(&mut self, key: Option<AlarmKey>) {
         if let Some(key) = key {
             self.forget_alarm(key);
@@ -202,6 +208,7 @@ impl Agenda {
         key
     }
 
+    #[inline]
     pub(super) fn unwatch(&mut self, key: Option<WatchKey>) {
         if let Some(key) = key {
             self.forget_watch(key);

@@ -42,6 +42,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// A durable job is not what it was.
+    #[inline]
     pub(super) fn touch<E: Executor>(&mut self, job: &Job<E>) {
         if job.stored.is_some() {
             self.note(&job.spec.id);

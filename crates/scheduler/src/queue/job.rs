@@ -53,6 +53,7 @@ pub(super) struct Job<E: Executor> {
 
 impl<E: Executor> Job<E> {
     /// A time that failed comes before those that have come since: they wait with it.
+    #[inline]
     pub(super) fn may_start(&self) -> bool {
         (!self.paused || self.forced)
             && !self.due.is_empty()
@@ -66,6 +67,7 @@ impl<E: Executor> Job<E> {
     }
 
     /// Whether nothing is left of it: it has run for the last time.
+    #[inline]
     pub(super) fn is_spent(&self) -> bool {
         !self.paused
             && self.next.is_none()
