@@ -57,7 +57,7 @@ impl History {
             self.records.pop_front();
         }
         let records = self.records.iter();
-        records.map(|record| RunRecord::clone(record)).collect()
+        records.map(|record| (**record).clone()).collect()
     }
 }
 

@@ -133,7 +133,7 @@ impl RunOutcome {
     }
 
     /// The event that says so.
-    pub(crate) fn event(self) -> EventCode {
+    pub(crate) fn code(self) -> EventCode {
         match self {
             Self::Executed => EventCode::JobExecuted,
             Self::Error => EventCode::JobError,

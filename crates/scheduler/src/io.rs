@@ -11,7 +11,7 @@ use crate::runner::Shared;
 use crate::runner::bodies::panicked;
 
 /// Runs the body on tokio; its listeners run on a worker.
-#[cold]
+#[inline(never)]
 pub(crate) fn spawn<E: Executor>(shared: &Arc<Shared<E>>, started: Started<E>) {
     let Started {
         run, task, context, ..

@@ -49,7 +49,7 @@ impl<E: Executor> Clone for Sink<E> {
 /// All listeners; replaced as a whole when one comes or goes, so that an event is delivered without a lock.
 pub(crate) struct Listeners<E: Executor> {
     entries: Vec<(ListenerId, EventMask, Sink<E>)>,
-    /// Job events that at least one of them wants; others are not even made.
+    /// Job events that at least one of them wants; others are not even made, apart from the ends of runs.
     wanted: EventMask,
 }
 

@@ -107,12 +107,12 @@ impl<E: Executor> Mailbox<E> {
         if self.state.fetch_or(TELLING, Ordering::Acquire) & TELLING == 0 {
             return Some(event());
         }
-        self.wait(event())
+        self.keep(event())
     }
 
     /// Another thread was telling an event: keeps this one for it, or answers it if that thread has gone.
     #[cold]
-    fn wait(&self, event: Box<Event<E>>) -> Option<Box<Event<E>>> {
+    fn keep(&self, event: Box<Event<E>>) -> Option<Box<Event<E>>> {
         let mut waiting = self.lock();
         waiting.push_back(event);
         let before = self.state.fetch_or(TELLING | WAITING, Ordering::AcqRel);

@@ -70,7 +70,7 @@ pub(crate) struct Effects {
 
 /// Events on their way out.
 struct Post<E: Executor> {
-    /// Events that somebody wants; others are not even made.
+    /// Events that somebody wants; others are not even made, apart from the ends of runs.
     wanted: EventMask,
     letters: Letters<E>,
 }

@@ -67,8 +67,8 @@ pub(crate) struct State<E: Executor> {
 
 impl<E: Executor> State<E> {
     /// Leaves this to a worker, if it is anything.
-    #[cold]
-    fn leave(&mut self, write: bool, letters: Letters<E>) {
+    #[inline(never)]
+    fn defer(&mut self, write: bool, letters: Letters<E>) {
         if write || !letters.is_empty() {
             self.deferred.push_back(Deferred { write, letters });
         }
@@ -157,6 +157,9 @@ impl<E: Executor> Shared<E> {
     }
 
     /// The state machine, for this thread alone.
+    ///
+    /// It is sound even if poisoned: no code of the program runs under this lock, except the drop of a task or an output; if
+    /// that panics, the change it was part of has been made.
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State<E>> {
         self.try_lock().unwrap_or_else(|| self.contend())
@@ -166,8 +169,6 @@ impl<E: Executor> Shared<E> {
     fn try_lock(&self) -> Option<MutexGuard<'_, State<E>>> {
         match self.state.try_lock() {
             Ok(state) => Some(state),
-            // No code of the program runs under this lock, except the drop of a task; if that panics, the change it was part
-            // of has been made.
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
@@ -266,11 +267,12 @@ impl<E: Executor> Shared<E> {
                 let write = effects
                     .as_mut()
                     .is_some_and(|effects| std::mem::take(&mut effects.dirty));
-                state.leave(write, std::mem::take(&mut letters));
+                state.defer(write, std::mem::take(&mut letters));
                 None
             }
         };
         if let Some(teller) = &mut teller {
+            // Also if nothing is to be told now: at the end of the run that starts they are at hand.
             teller.refresh(&state);
         }
         let woken = self.wake(&mut state);
@@ -302,7 +304,7 @@ impl<E: Executor> Shared<E> {
     }
 
     /// Does what effects ask for that needs the lock.
-    #[cold]
+    #[inline(never)]
     fn prepare(self: &Arc<Self>, state: &mut State<E>, effects: &mut Effects) {
         if effects.sooner {
             timer::ensure_started(self, state);
@@ -312,8 +314,8 @@ impl<E: Executor> Shared<E> {
         }
     }
 
-    /// Does the rest, without the lock.
-    #[cold]
+    /// Does the rest without the lock, all but the writing.
+    #[inline(never)]
     fn carry_out(&self, effects: Effects) {
         for token in effects.cancel {
             token.cancel();

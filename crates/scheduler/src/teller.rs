@@ -16,7 +16,7 @@ use crate::workers;
 /// wait for each other.
 pub(crate) struct Teller<E: Executor> {
     scheduler: Scheduler<E>,
-    /// `None` before the first event.
+    /// `None` while it has let go of them.
     listeners: Option<Arc<Listeners<E>>>,
     /// Those of before, to be let go of without the lock.
     stale: Option<Arc<Listeners<E>>>,
@@ -54,7 +54,7 @@ impl<E: Executor> Teller<E> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn replace(&mut self, listeners: &Arc<Listeners<E>>) {
         self.stale = self.listeners.replace(Arc::clone(listeners));
     }
@@ -86,7 +86,7 @@ impl<E: Executor> Teller<E> {
         }
         match mailbox.next() {
             Next::Nothing => {}
-            Next::GiveBack => self.gone.push(event.job_id.clone()),
+            Next::GiveBack => self.gone.push(event.job_id),
             Next::Tell(next) => self.tell_more(next, mailbox),
         }
     }
@@ -111,7 +111,7 @@ impl<E: Executor> Teller<E> {
             listeners.tell(&event, &self.scheduler);
             event = match mailbox.next() {
                 Next::Nothing => return,
-                Next::GiveBack => return self.gone.push(event.job_id.clone()),
+                Next::GiveBack => return self.gone.push(event.job_id),
                 Next::Tell(next) => next,
             };
         }

@@ -26,8 +26,8 @@ const REST_US: u64 = 200;
 
 /// What a measured job does.
 pub(super) enum Task {
-    /// Takes the time.
-    Stamp(Arc<Stamps>),
+    /// Takes the time, and between its first and its last instruction changes all of this memory, if there is some.
+    Stamp(Arc<Stamps>, Option<Arc<[AtomicU64]>>),
     /// Counts that it ran.
     Count(Arc<Tally>, usize),
     /// Searches nonces of which none is found, until the end or until it is cancelled.
@@ -51,8 +51,12 @@ impl Executor for Bodies {
 
     fn run(&self, task: &Task, ctx: &RunContext) -> Result<u64, JobError> {
         match task {
-            Task::Stamp(stamps) => {
-                stamps.take();
+            Task::Stamp(stamps, memory) => {
+                stamps.begin();
+                for word in memory.iter().flat_map(|memory| memory.iter()) {
+                    word.fetch_add(1, Ordering::Relaxed);
+                }
+                stamps.end();
                 Ok(0)
             }
             Task::Count(tally, job) => {
@@ -115,7 +119,7 @@ pub(super) struct Stamps {
 }
 
 /// Both on one line of the cache: when the end is written the line has come from the thread that made it, or its coming
-/// would be measured as part of what follows.
+/// would be measured as part of what follows. Where the beginning is waited for, the end is not measured.
 #[derive(Default)]
 pub(super) struct BodyStamps {
     /// The first instruction of the body.

@@ -189,7 +189,7 @@ impl Report {
         ]
     }
 
-    fn running_rows(&self) -> [Row; 3] {
+    fn running_rows(&self) -> [Row; 4] {
         let (throughput, listener) = (&self.throughput, &self.listener);
         let what = format!(
             "{} jobs at once, all events heard",
@@ -211,6 +211,12 @@ impl Report {
                 listener.listener_p50_us,
                 Some(listener.listener_quartiles_us),
                 Some(Aim::AtMost(1.0)),
+            ),
+            alone(
+                "  the same after a body that goes through 2 MiB",
+                listener.listener_swept_p50_us,
+                None,
+                None,
             ),
             alone(
                 "  the same while others wait in line",

@@ -99,7 +99,7 @@ fn warm(
 fn listening(mask: EventMask) -> anyhow::Result<Scheduler<Bodies>> {
     let scheduler = scheduler(MAX_PENDING)?;
     scheduler.add_listener(mask, |event, _| {
-        if let (EventCode::JobExecuted, Task::Stamp(stamps)) = (event.code, &*event.task) {
+        if let (EventCode::JobExecuted, Task::Stamp(stamps, _)) = (event.code, &*event.task) {
             stamps.hear();
         }
     });
@@ -123,7 +123,7 @@ fn scheduler_sample(scheduler: &Scheduler<Bodies>) -> anyhow::Result<f64> {
     let spec = JobSpec::new(
         JobId::from("start"),
         "stamp",
-        Task::Stamp(Arc::clone(&stamps)),
+        Task::Stamp(Arc::clone(&stamps), None),
     );
     rest();
     let added = Instant::now();

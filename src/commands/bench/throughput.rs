@@ -115,8 +115,8 @@ fn tell_now(done: &SyncSender<Instant>) {
     let _ = done.try_send(Instant::now());
 }
 
-/// How many events of each kind a listener heard. The counters lie apart: the threads that are told of one kind are not
-/// those that are told of another.
+/// How many events of each kind a listener heard. The counters lie apart: the thread that adds and the workers would fight
+/// for one line.
 #[derive(Default)]
 struct Heard {
     added: Apart<AtomicU64>,

@@ -215,6 +215,7 @@ impl Agenda {
         }
     }
 
+    /// As [`forget_alarm`](Self::forget_alarm).
     #[inline(never)]
     fn forget_watch(&mut self, key: WatchKey) {
         self.watches.remove(&key);

@@ -79,11 +79,11 @@ impl<E: Executor> Queue<E> {
             let kept = self.seat(run.context.job_id()).is_ok();
             let elapsed_us = run.started.elapsed_us(now);
             self.post.send(EventCode::JobStuck, &run.mail, || {
-                Box::new(Event {
-                    kept,
-                    elapsed: Some(Duration::from_micros(elapsed_us)),
-                    ..run.event(EventCode::JobStuck, now)
-                })
+                let mut event = run.event.clone();
+                (event.code, event.at) = (EventCode::JobStuck, system_time(now.wall_us));
+                event.elapsed = Some(Duration::from_micros(elapsed_us));
+                event.kept = kept;
+                event
             });
         }
     }

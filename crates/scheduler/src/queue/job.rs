@@ -117,7 +117,7 @@ impl<E: Executor> Job<E> {
         }
     }
 
-    /// The record of a time for which no run has started.
+    /// The record of this time as if no run started for it.
     pub(super) fn record(&self, due: Due, now: Now) -> RunRecord {
         RunRecord {
             run_id: None,
@@ -156,7 +156,8 @@ pub(super) struct Run<E: Executor> {
     pub(super) seat: Seat,
     pub(super) job_number: u64,
     pub(super) context: RunContext,
-    /// What is said of its end, as far as it is known. Both are made before the body runs, since the end is waited for.
+    /// What will be said of its end, but for how and when it ends. Both are made before the body runs, since the end is waited
+    /// for.
     pub(super) event: Box<Event<E>>,
     pub(super) record: Box<RunRecord>,
     pub(super) mail: Arc<Mailbox<E>>,

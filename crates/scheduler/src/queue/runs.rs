@@ -242,12 +242,8 @@ impl<E: Executor> Queue<E> {
             return;
         };
         self.agenda.unwatch(run.watch.take());
-        let is_plain = run.stopped.is_none() && !ended.token_cancelled && ended.error.is_none();
-        let (outcome, error) = match is_plain {
-            true => (RunOutcome::Executed, None),
-            false => run.verdict(&ended),
-        };
-        let code = outcome.event();
+        let (outcome, error) = run.verdict(ended.error, ended.token_cancelled);
+        let code = outcome.code();
         let elapsed_us = run.started.elapsed_us(now);
         let Run {
             seat,
@@ -263,15 +259,15 @@ impl<E: Executor> Queue<E> {
         record.outcome = outcome;
         record.finished_at = now.wall_us / 1_000;
         record.elapsed_us = Some(elapsed_us);
+        if let Some(error) = &error {
+            record.message = Some(error.clone());
+        }
+        self.history.push(record);
         event.code = code;
         event.at = system_time(now.wall_us);
         event.elapsed = Some(Duration::from_micros(elapsed_us));
         event.output = ended.output.filter(|_| code != EventCode::JobError);
-        if let Some(error) = error {
-            record.message = Some(error.clone());
-            event.error = Some(error);
-        }
-        self.history.push(record);
+        event.error = error;
         let job = &mut self.jobs[seat];
         job.seated_runs -= 1;
         if job.number != job_number || job.gone {
@@ -319,32 +315,25 @@ impl<E: Executor> Queue<E> {
 }
 
 impl<E: Executor> Run<E> {
-    /// An event about this run while it goes on.
-    pub(super) fn event(&self, code: EventCode, now: Now) -> Event<E> {
-        Event {
-            code,
-            at: system_time(now.wall_us),
-            ..Event::clone(&self.event)
-        }
-    }
-
     /// How it ended, and why if it failed.
-    #[cold]
-    fn verdict(&self, ended: &Ended<E>) -> (RunOutcome, Option<String>) {
-        let error = ended.error.clone();
+    fn verdict(
+        &self,
+        error: Option<String>,
+        token_cancelled: bool,
+    ) -> (RunOutcome, Option<String>) {
         match self.stopped {
-            Some(Stop::TimedOut) => {
-                let error = match error {
-                    Some(error) => format!("timed out: {error}"),
-                    None => "timed out".to_owned(),
-                };
-                (RunOutcome::Error, Some(error))
-            }
-            None if !ended.token_cancelled => match error {
-                Some(_) => (RunOutcome::Error, error),
-                None => (RunOutcome::Executed, None),
-            },
+            None if !token_cancelled && error.is_none() => (RunOutcome::Executed, None),
+            None if !token_cancelled => (RunOutcome::Error, error),
+            Some(Stop::TimedOut) => (RunOutcome::Error, Some(timed_out(error))),
             _ => (RunOutcome::Cancelled, error),
         }
+    }
+}
+
+#[cold]
+fn timed_out(error: Option<String>) -> String {
+    match error {
+        Some(error) => format!("timed out: {error}"),
+        None => "timed out".to_owned(),
     }
 }

@@ -14,8 +14,8 @@ use super::*;
 use crate::clock::system_time;
 use crate::error::AddError;
 use crate::executor::{JobError, RunContext};
-use crate::info::JobState;
-use crate::job::{Added, JobSpec};
+use crate::info::{JobState, RunOutcome, RunRecord};
+use crate::job::{Added, ConflictPolicy, JobSpec};
 use crate::mailbox::Next;
 use crate::store::StoredTask;
 use crate::trigger::{Schedule, Trigger};
@@ -209,6 +209,52 @@ fn the_end_of_a_removed_run_is_heard_in_its_turn_among_the_events_of_the_next_jo
         .collect();
     use EventCode::{JobAdded, JobCancelled};
     assert_eq!(codes, [(JobAdded, true), (JobCancelled, true)]);
+}
+
+#[test]
+fn the_end_of_a_run_is_told_of_the_job_as_it_was_when_it_started() {
+    let mut queue = queue();
+    let first = JobSpec::new("a", "first", 1u32).trigger(every(10));
+    add(&mut queue, first.conflict(ConflictPolicy::Refresh), at(0));
+    queue.run_now(&"a".into(), at(0)).unwrap();
+    let run = queue.take(&[Lane::Prompt], at(2_000)).unwrap();
+    let second = JobSpec::new("a", "second", 2u32).trigger(every(10));
+    let second = second.lane(Lane::Io).conflict(ConflictPolicy::Refresh);
+    assert_eq!(add(&mut queue, second, at(3_000)), Added::Refreshed);
+    heard(&mut queue);
+    queue.finished(run.run, ended(Some("no")), at(7_000));
+
+    let record = queue.history(at(7_000)).pop().unwrap();
+    let event = heard(&mut queue).pop().unwrap();
+    let epoch_ms = EPOCH_US / 1_000;
+    let expected = RunRecord {
+        run_id: Some(run.context.run_id()),
+        job_id: "a".into(),
+        name: "first".into(),
+        lane: Lane::Prompt,
+        outcome: RunOutcome::Error,
+        message: Some("no".to_owned()),
+        scheduled_at: epoch_ms,
+        started_at: Some(epoch_ms + 2),
+        finished_at: epoch_ms + 7,
+        elapsed_us: Some(5_000),
+        attempt: 1,
+    };
+    assert_eq!(record, expected);
+    assert_eq!(
+        (event.code, event.job_id),
+        (EventCode::JobError, record.job_id)
+    );
+    assert_eq!((event.name, *event.task), ("first".into(), 1));
+    assert_eq!(event.run_id, record.run_id);
+    assert_eq!(event.at, system_time(EPOCH_US + 7_000));
+    assert_eq!(event.elapsed, Some(Duration::from_micros(5_000)));
+    assert_eq!((event.output, event.error), (None, record.message));
+    assert_eq!(
+        (event.kept, event.failures, event.retry_at),
+        (true, 1, None)
+    );
+    assert!(!event.is_durable);
 }
 
 #[test]

@@ -59,13 +59,13 @@ impl<E: Executor> Shared<E> {
         // A store that failed is in the log, and written again later.
         let _ = self.settle(state, now, by);
         if closed {
-            self.has_ended();
+            self.tell_of_end();
         }
     }
 
     /// A run has ended of a scheduler that has closed: a drain counts runs, and prompt workers wait for the last io run.
     #[cold]
-    fn has_ended(&self) {
+    fn tell_of_end(&self) {
         self.ended.notify_all();
         self.wake_everyone();
     }
