@@ -125,6 +125,7 @@ def rows(p50, p99, jobs, figures):
     yield "add → start, 99th percentile", us(p99), us(figures["start_bare_p99_us"]), us(figures["start_all_events_p99_us"])
     yield "jobs a second", per_s(jobs), per_s(figures["bare_jobs_per_s"]), per_s(figures["jobs_per_s"])
     yield "end → listener, median", "–", "–", us(figures["listener_p50_us"])
+    yield "the same after a body of 2 ms", "–", "–", us(figures["listener_long_p50_us"])
     yield "cancel of a running job, 99th percentile", "cannot", "cannot", us(figures["cancel_p99_us"])
 
 

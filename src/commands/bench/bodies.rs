@@ -26,8 +26,8 @@ const REST_US: u64 = 200;
 
 /// What a measured job does.
 pub(super) enum Task {
-    /// Takes the time, and between its first and its last instruction changes all of this memory, if there is some.
-    Stamp(Arc<Stamps>, Option<Arc<[AtomicU64]>>),
+    /// Takes the time, and so long later the time again.
+    Stamp(Arc<Stamps>, Duration),
     /// Counts that it ran.
     Count(Arc<Tally>, usize),
     /// Searches nonces of which none is found, until the end or until it is cancelled.
@@ -51,11 +51,9 @@ impl Executor for Bodies {
 
     fn run(&self, task: &Task, ctx: &RunContext) -> Result<u64, JobError> {
         match task {
-            Task::Stamp(stamps, memory) => {
+            Task::Stamp(stamps, lasts) => {
                 stamps.begin();
-                for word in memory.iter().flat_map(|memory| memory.iter()) {
-                    word.fetch_add(1, Ordering::Relaxed);
-                }
+                idle(*lasts);
                 stamps.end();
                 Ok(0)
             }
@@ -198,8 +196,13 @@ pub(super) fn await_stamp(cell: &OnceLock<Instant>, what: &str) -> anyhow::Resul
 
 /// Lets the workers go to sleep. This thread stays awake, as a busy program's would.
 pub(super) fn rest() {
+    idle(Duration::from_micros(REST_US));
+}
+
+/// Does nothing for so long, without sleeping.
+fn idle(span: Duration) {
     let since = Instant::now();
-    while since.elapsed() < Duration::from_micros(REST_US) {
+    while since.elapsed() < span {
         std::hint::spin_loop();
     }
 }

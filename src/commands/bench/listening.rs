@@ -1,12 +1,11 @@
 //! How long from the last instruction of a body to the first instruction of the listener of its end.
 //!
 //! One job at a time, on workers that sleep in between (as in `start`), as in a node that has a block to validate now and
-//! then: once with a body that does nothing, so that only what the start of a run touches is at hand, and once with one
-//! that goes through more memory than the nearer caches hold, so that nothing is. And beside it a crowd of jobs that wait
-//! in line.
+//! then. Once with a body that does nothing, so that what the start of a run touches is at hand at its end; once with one
+//! that lasts, in which whoever shares the machine takes the caches; and beside both a crowd of jobs that wait in line.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use jbc_scheduler::{EventMask, JobId, JobSpec, Scheduler};
 use serde::Serialize;
@@ -18,8 +17,8 @@ use super::sizes::{Rounds, Sizes};
 /// Samples that are thrown away first: pages and caches are touched for the first time.
 const WARM_UP: usize = 10;
 
-/// What a body goes through that leaves nothing at hand: 2 MiB.
-const MEMORY: usize = 2 * 1024 * 1024 / size_of::<AtomicU64>();
+/// A body that lasts.
+const LONG: Duration = Duration::from_millis(2);
 
 /// What was measured, over all samples.
 #[derive(Clone, Debug, Serialize)]
@@ -28,8 +27,8 @@ pub(super) struct ListenerFigures {
     pub(super) listener_p50_us: f64,
     pub(super) listener_quartiles_us: [f64; 2],
     pub(super) listener_p99_us: f64,
-    /// One job at a time, whose body goes through much memory first.
-    pub(super) listener_swept_p50_us: f64,
+    /// One job at a time, whose body lasts [`LONG`].
+    pub(super) listener_long_p50_us: f64,
     /// Many jobs in line.
     pub(super) listener_crowd_p50_us: f64,
     pub(super) listener_crowd_p99_us: f64,
@@ -48,13 +47,12 @@ pub(super) fn measure(sizes: &Sizes) -> anyhow::Result<ListenerFigures> {
             stamps.hear();
         }
     });
-    let alone = one_at_a_time(&scheduler, sizes.listener, None)?;
-    let memory: Arc<[AtomicU64]> = (0..MEMORY).map(|_| AtomicU64::new(0)).collect();
-    let swept = one_at_a_time(&scheduler, sizes.listener, Some(&memory))?;
+    let alone = one_at_a_time(&scheduler, sizes.listener, Duration::ZERO)?;
+    let long = one_at_a_time(&scheduler, sizes.listener_long, LONG)?;
     let (mut waiting, mut crowd) = (Vec::new(), Vec::new());
     for sample in 0..sizes.listener_crowd {
         let stamps = Arc::new(Stamps::default());
-        let task = Task::Stamp(Arc::clone(&stamps), None);
+        let task = Task::Stamp(Arc::clone(&stamps), Duration::ZERO);
         scheduler.add_job(JobSpec::new(format!("listener-{sample}"), "stamp", task))?;
         waiting.push(stamps);
     }
@@ -66,7 +64,7 @@ pub(super) fn measure(sizes: &Sizes) -> anyhow::Result<ListenerFigures> {
         listener_p50_us: median(&alone),
         listener_quartiles_us: quartiles(&alone),
         listener_p99_us: percentile(&alone, 0.99),
-        listener_swept_p50_us: median(&swept),
+        listener_long_p50_us: median(&long),
         listener_crowd_p50_us: median(&crowd),
         listener_crowd_p99_us: percentile(&crowd, 0.99),
         listener_samples_count: alone.len(),
@@ -76,13 +74,13 @@ pub(super) fn measure(sizes: &Sizes) -> anyhow::Result<ListenerFigures> {
 fn one_at_a_time(
     scheduler: &Scheduler<Bodies>,
     rounds: Rounds,
-    memory: Option<&Arc<[AtomicU64]>>,
+    lasts: Duration,
 ) -> anyhow::Result<Vec<f64>> {
     let mut delays = Vec::new();
     rounds.run(|sample| {
         rest();
         let stamps = Arc::new(Stamps::default());
-        let task = Task::Stamp(Arc::clone(&stamps), memory.cloned());
+        let task = Task::Stamp(Arc::clone(&stamps), lasts);
         scheduler.add_job(JobSpec::new(JobId::from("listener"), "stamp", task))?;
         let delay = delay_us(&stamps)?;
         if sample >= WARM_UP {

@@ -213,8 +213,8 @@ impl Report {
                 Some(Aim::AtMost(1.0)),
             ),
             alone(
-                "  the same after a body that goes through 2 MiB",
-                listener.listener_swept_p50_us,
+                "  the same after a body of 2 ms",
+                listener.listener_long_p50_us,
                 None,
                 None,
             ),

@@ -9,8 +9,9 @@ pub(super) struct Sizes {
     /// `start`) shows in all of its samples; in each the 99th percentile is the second worst.
     pub(super) start: Rounds,
     pub(super) start_samples: usize,
-    /// Samples of end → listener one job at a time, and jobs of the crowd.
+    /// Samples of end → listener one job at a time, those with a long body, and jobs of the crowd.
     pub(super) listener: Rounds,
+    pub(super) listener_long: Rounds,
     pub(super) listener_crowd: usize,
     /// Rounds of jobs/s, and the jobs of a round (100,000 are what issue 3 names).
     pub(super) throughput: Rounds,
@@ -38,6 +39,7 @@ impl Sizes {
         start: Rounds::new(60, 10, 4_500),
         start_samples: 100,
         listener: Rounds::new(3_000, 500, 1_000),
+        listener_long: Rounds::new(300, 200, 700),
         listener_crowd: 3_000,
         throughput: Rounds::new(7, 3, 4_000),
         throughput_jobs: 100_000,
@@ -57,6 +59,7 @@ impl Sizes {
         start: Rounds::new(2, 2, 1_000),
         start_samples: 10,
         listener: Rounds::new(20, 20, 1_000),
+        listener_long: Rounds::new(20, 20, 1_000),
         listener_crowd: 20,
         throughput: Rounds::new(2, 2, 1_000),
         throughput_jobs: 500,

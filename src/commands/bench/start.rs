@@ -11,7 +11,7 @@
 //! system places a thread that sleeps most of the time is luck, which lasts as long as the thread.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jbc_scheduler::{EventCode, EventMask, JobId, JobSpec, Scheduler};
 use serde::Serialize;
@@ -123,7 +123,7 @@ fn scheduler_sample(scheduler: &Scheduler<Bodies>) -> anyhow::Result<f64> {
     let spec = JobSpec::new(
         JobId::from("start"),
         "stamp",
-        Task::Stamp(Arc::clone(&stamps), None),
+        Task::Stamp(Arc::clone(&stamps), Duration::ZERO),
     );
     rest();
     let added = Instant::now();
