@@ -76,7 +76,8 @@ struct Post<E: Executor> {
 }
 
 impl<E: Executor> Post<E> {
-    /// Sends an event that is made already, if anybody wants to hear of it.
+    /// As [`send`](Self::send), with an event that is made already and a mailbox that goes along: counting it would be part
+    /// of what a listener waits for.
     #[inline]
     fn hand_over(&mut self, mailbox: Arc<Mailbox<E>>, event: Box<Event<E>>) {
         if self.wanted.contains(event.code)
