@@ -163,7 +163,7 @@ impl<E: Executor> Builder<E> {
         };
         let tokio = self.tokio.or_else(|| Handle::try_current().ok());
         let has_io = tokio.is_some();
-        let mut queue = Queue::new(self.limits, RunIds::seed());
+        let mut queue = Queue::new(self.limits, self.bulk + self.prompt, RunIds::seed());
         queue.want(self.listeners.wanted());
         let clock = Clock::start();
         let unattached = match self.store {

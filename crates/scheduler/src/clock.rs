@@ -18,6 +18,11 @@ impl Now {
         now.mono_us.saturating_sub(self.mono_us)
     }
 
+    /// As [`elapsed_us`](Self::elapsed_us).
+    pub(crate) fn elapsed(self, now: Self) -> Duration {
+        Duration::from_micros(self.elapsed_us(now))
+    }
+
     /// What both clocks showed so long ago.
     pub(crate) fn earlier(self, us: u64) -> Self {
         Self {

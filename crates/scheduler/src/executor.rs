@@ -86,7 +86,7 @@ impl RunContext {
         &self.0.shared().job_id
     }
 
-    /// This run's own id, a UUID version 7: ids of later runs sort later.
+    /// This run's own id, a UUID version 7: ids of later runs sort later, to the microsecond in which they start.
     #[must_use]
     pub fn run_id(&self) -> Uuid {
         self.0.shared().run_id

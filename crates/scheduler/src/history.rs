@@ -26,14 +26,19 @@ impl History {
 
     /// Keeps a record. There may be [`SURPLUS`] more than fit until [`prune`](Self::prune) is called: records that nobody has
     /// touched lately are slow to drop, and the end of a run is waited for.
-    pub(crate) fn push(&mut self, record: Box<RunRecord>) {
+    #[must_use]
+    pub(crate) fn push(&mut self, record: Box<RunRecord>) -> Option<Box<RunRecord>> {
         if self.limit == 0 {
-            return;
+            return Some(record);
         }
-        if self.records.len() >= self.limit.saturating_add(SURPLUS) {
-            self.records.pop_front();
-        }
+        let is_full = self.records.len() >= self.limit.saturating_add(SURPLUS);
+        let oldest = if is_full {
+            self.records.pop_front()
+        } else {
+            None
+        };
         self.records.push_back(record);
+        oldest
     }
 
     /// Lets go of records that no longer fit: two of the old for one of the new, so that old ones go without a pass over
@@ -47,6 +52,9 @@ impl History {
     }
 
     fn is_first_too_old(&self, now_ms: u64) -> bool {
+        if self.age_ms >= u64::MAX / 1_000 {
+            return false;
+        }
         let first = self.records.front();
         first.is_some_and(|first| now_ms.saturating_sub(first.finished_at) > self.age_ms)
     }
@@ -89,7 +97,7 @@ mod tests {
             for prunes in [false, true] {
                 let mut history = History::new(limit, u64::MAX);
                 for n in 0..100 {
-                    history.push(record(n));
+                    drop(history.push(record(n)));
                     if prunes {
                         history.prune(n);
                         assert!(history.records.len() <= limit);

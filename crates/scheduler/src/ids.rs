@@ -93,19 +93,18 @@ impl Serialize for JobId {
 /// millisecond. A generator of its own because asking the kernel for random bytes costs more than starting a run.
 pub(crate) struct RunIds {
     random: u64,
-    last_ms: u64,
-    counter: u16,
+    /// When the last was made, in parts of a millisecond.
+    last: u64,
 }
 
-/// Largest value of the 12 bits after the version, here a counter (RFC 9562, section 6.2, method 1).
-const COUNTER_MAX: u16 = 0x0fff;
+/// Parts of a millisecond that the 12 bits after the version tell apart (RFC 9562, section 6.2, method 3).
+const PARTS: u64 = 1 << 12;
 
 impl RunIds {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             random: seed,
-            last_ms: 0,
-            counter: 0,
+            last: 0,
         }
     }
 
@@ -114,21 +113,14 @@ impl RunIds {
         RandomState::new().build_hasher().finish()
     }
 
-    pub(crate) fn next(&mut self, unix_ms: u64) -> Uuid {
-        if unix_ms > self.last_ms {
-            self.last_ms = unix_ms;
-            self.counter = 0;
-        } else if self.counter < COUNTER_MAX {
-            self.counter += 1;
-        } else {
-            // More than 4,096 in a millisecond, or a clock that went back: borrow from the next one.
-            self.last_ms += 1;
-            self.counter = 0;
-        }
+    pub(crate) fn next(&mut self, unix_us: u64) -> Uuid {
+        let parts = (unix_us / 1_000 * PARTS) + (unix_us % 1_000 * PARTS / 1_000);
+        // Of the same moment, or by a clock that went back: the next part.
+        self.last = parts.max(self.last + 1);
         let mut tail = [0; 10];
-        tail[..2].copy_from_slice(&self.counter.to_be_bytes());
+        tail[..2].copy_from_slice(&((self.last % PARTS) as u16).to_be_bytes());
         tail[2..].copy_from_slice(&self.random().to_be_bytes());
-        uuid::Builder::from_unix_timestamp_millis(self.last_ms, &tail).into_uuid()
+        uuid::Builder::from_unix_timestamp_millis(self.last / PARTS, &tail).into_uuid()
     }
 
     /// A random part of a span, in microseconds.

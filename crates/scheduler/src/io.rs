@@ -57,7 +57,8 @@ impl<E: Executor> Guard<E> {
     /// Tells the scheduler; tokio's threads wait for no listener and no disk.
     fn end(mut self, result: Result<E::Output, JobError>) {
         self.ended = true;
-        self.shared.end(self.run, &self.context, result, None);
+        self.shared
+            .end(self.run, &self.context, result.map(Arc::new), None);
     }
 }
 

@@ -48,7 +48,9 @@
 //! - `queue`: the state machine, which knows neither threads nor clocks: what happened and when goes in, what to do
 //!   comes out. In it `adding`, `changes`, `runs`, `failures` are what happens; `agenda` holds the lines (`line`) of those
 //!   who wait for a worker, and the timers, `dead` the dead list, `durable` what a store is to be told; `view` is what is seen.
-//! - `runner`: the lock around it and what is done after each change; `runner/bodies` how a body runs. `workers`, `timer`, `io`, `cron`: who calls it.
+//!   Most of a crowd are jobs of which little was asked (`plain`); of those a worker is given several (`deals`) into its `hand`.
+//! - `runner`: the lock around it and what is done after each change; `runner/bodies` how a body runs, `runner/waking` who is
+//!   woken for it. `workers`, `timer`, `io`, `cron`: who calls it. `hands`: what workers do without the lock.
 //!   `sleepers`: which worker is woken.
 //! - `listeners`: who is told. `teller`: by which thread. `mailbox`: in which order.
 //! - `store`: what outlives the process, in memory or in a file of redb's. `keeper`: who writes it, and when.
@@ -59,11 +61,17 @@
 //!
 //! # What holds at all times
 //! - No code of the program runs under the lock, except the drop of a task or an output.
-//! - A worker that sleeps has nothing it could do; whoever makes something startable wakes one that may take it.
+//! - A worker that sleeps has nothing it could do; whoever makes something startable wakes one that may take it. Of a stream
+//!   of jobs that take microseconds a few are left to the workers that are at it, and one that sleeps looks again within
+//!   a quarter of a millisecond, lest they have met a slow one.
+//! - What a worker was dealt and has not begun is everybody's: whoever looks at a job or changes one sees it in line, and a
+//!   worker that has nothing else to do takes it.
 //! - A thread that sleeps, or is in the body of a bulk job, keeps no listener alive: what a removed one owned is gone as
 //!   soon as no event is being told and no prompt body goes on that began before.
 //! - The events of an id are heard in the order in which they happened, one at a time. Those of different ids are told
 //!   by different threads, in no order.
+//! - Jobs start by priority, and among equals in the order in which they came; but of plain ones that were dealt to two
+//!   workers, one that came later may start up to 50 µs and a body earlier.
 //! - A one-shot job is gone before the listeners of its end are called: they can add its id again.
 //! - A durable job is in the store before it can run, and its run's end before anybody hears of it. If the store fails,
 //!   the job is not added; an end is told all the same, and written again later.
@@ -85,6 +93,7 @@ mod drain;
 mod error;
 mod event;
 mod executor;
+mod hands;
 mod history;
 mod ids;
 mod info;

@@ -46,7 +46,9 @@ impl<E: Executor> Clone for Sink<E> {
     }
 }
 
-/// All listeners; replaced as a whole when one comes or goes, so that an event is delivered without a lock.
+/// All listeners; replaced as a whole when one comes or goes, so that an event is delivered without a lock. They lie apart
+/// from the count of those who have them, which changes with every added job.
+#[repr(align(128))]
 pub(crate) struct Listeners<E: Executor> {
     entries: Vec<(ListenerId, EventMask, Sink<E>)>,
     /// Job events that at least one of them wants; others are not even made, apart from the ends of runs.

@@ -15,7 +15,8 @@ use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) struct Mailbox<E: Executor> {
-    /// Some of the bits below. They are set under the scheduler's lock, apart from what [`next`](Mailbox::next) clears.
+    /// Some of the bits below. They are set under the scheduler's lock, or that of the hand which holds the job, apart from what
+    /// [`next`](Mailbox::next) clears.
     state: AtomicU8,
     waiting: Mutex<VecDeque<Box<Event<E>>>>,
 }
@@ -101,13 +102,25 @@ impl<E: Executor> Default for Mailbox<E> {
 
 impl<E: Executor> Mailbox<E> {
     /// Makes an event, which must not panic, and answers it if the caller is to tell it; keeps it if another thread will. To
-    /// be called under the scheduler's lock, as the others except `next`.
+    /// be called under the scheduler's lock, or that of the job's hand, as the others except `next`.
     #[inline]
     pub(crate) fn begin(&self, event: impl FnOnce() -> Box<Event<E>>) -> Option<Box<Event<E>>> {
         if self.state.fetch_or(TELLING, Ordering::Acquire) & TELLING == 0 {
             return Some(event());
         }
         self.keep(event())
+    }
+
+    /// Begins the telling of the first event of a job that nobody knows yet.
+    pub(crate) fn begin_first(&self) {
+        self.state.store(TELLING, Ordering::Relaxed);
+    }
+
+    /// As [`begin`](Self::begin), for an event that the caller has anyway; answers whether the caller is to tell it.
+    #[inline]
+    pub(crate) fn begin_or_keep(&self, event: &Event<E>) -> bool {
+        self.state.fetch_or(TELLING, Ordering::Acquire) & TELLING == 0
+            || self.keep(Box::new(event.clone())).is_some()
     }
 
     /// Another thread was telling an event: keeps this one for it, or answers it if that thread has gone.

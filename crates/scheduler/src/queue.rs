@@ -5,10 +5,14 @@ mod adding;
 mod agenda;
 mod changes;
 mod dead;
+mod deals;
 mod durable;
 mod failures;
+mod hand;
 mod job;
+mod jobs;
 mod line;
+mod plain;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -22,13 +26,17 @@ use slab::Slab;
 
 pub(crate) use self::adding::{MadeJob, NewJob, Preview};
 pub(crate) use self::agenda::CronCommand;
+pub(crate) use self::hand::Hand;
 pub(crate) use self::job::Started;
+pub(crate) use self::plain::Plain;
 pub(crate) use self::runs::Ended;
 
 use self::agenda::{Agenda, Seat, Watch};
 use self::dead::DeadList;
+use self::deals::Deals;
 use self::durable::Ledger;
 use self::job::{Job, Run, Stop};
+use self::jobs::{Jobs, Seated};
 use crate::cancel::CancelToken;
 use crate::clock::Now;
 use crate::error::JobLookupError;
@@ -110,10 +118,16 @@ impl<E: Executor> Post<E> {
     }
 }
 
+/// What is left of a job that has ended, to be dropped without the lock: memory that nobody has used lately is what costs
+/// most about a short job.
+pub(crate) struct Remains<E: Executor>(
+    #[expect(dead_code, reason = "it is there to be dropped")] Seated<E>,
+);
+
 pub(crate) struct Queue<E: Executor> {
     /// Where the job of an id sits. Ids come from the program and, through it, from strangers: the hash is seeded.
     ids: HashMap<JobId, Seat, RandomState>,
-    jobs: Slab<Box<Job<E>>>,
+    jobs: Jobs<E>,
     runs: Slab<Run<E>>,
     agenda: Agenda,
     post: Post<E>,
@@ -122,6 +136,8 @@ pub(crate) struct Queue<E: Executor> {
     ledger: Ledger,
     run_ids: RunIds,
     limits: Limits,
+    /// What the workers hold.
+    deals: Deals,
     io_running: usize,
     /// The runtime of the io lane has ended: nothing starts in it any more.
     io_lost: bool,
@@ -133,10 +149,10 @@ pub(crate) struct Queue<E: Executor> {
 }
 
 impl<E: Executor> Queue<E> {
-    pub(crate) fn new(limits: Limits, seed: u64) -> Self {
+    pub(crate) fn new(limits: Limits, workers: usize, seed: u64) -> Self {
         Self {
             ids: HashMap::default(),
-            jobs: Slab::new(),
+            jobs: Jobs::default(),
             runs: Slab::new(),
             agenda: Agenda::default(),
             post: Post {
@@ -148,6 +164,7 @@ impl<E: Executor> Queue<E> {
             ledger: Ledger::default(),
             run_ids: RunIds::new(seed),
             limits,
+            deals: Deals::new(workers),
             io_running: 0,
             io_lost: false,
             paused: false,
@@ -162,28 +179,33 @@ impl<E: Executor> Queue<E> {
         self.post.wanted = wanted;
     }
 
-    /// Where the job of this id sits.
-    fn seat(&self, id: &JobId) -> Result<Seat, JobLookupError> {
-        self.find(id)
-            .ok_or_else(|| JobLookupError { id: id.clone() })
+    /// Where the job of this id sits, whole.
+    fn seat(&mut self, id: &JobId) -> Result<Seat, JobLookupError> {
+        let seat = self
+            .find(id)
+            .ok_or_else(|| JobLookupError { id: id.clone() })?;
+        self.jobs.whole(seat);
+        Ok(seat)
     }
 
+    /// Where the job of this id sits, as it is.
     fn find(&self, id: &JobId) -> Option<Seat> {
-        let seat = self.ids.get(id).copied();
-        seat.filter(|seat| !self.jobs[*seat].gone)
+        let seat = *self.ids.get(id)?;
+        self.jobs.seated(seat)?.is_there().then_some(seat)
     }
 
     /// All jobs and where they sit.
-    fn seated(&self) -> impl Iterator<Item = (Seat, &Job<E>)> {
-        let jobs = self.jobs.iter().map(|(seat, job)| (seat, &**job));
-        jobs.filter(|(_, job)| !job.gone)
+    fn seated(&self) -> impl Iterator<Item = (Seat, &Seated<E>)> {
+        self.jobs.iter().filter(|(_, job)| job.is_there())
     }
 
     /// A job goes: its pending runs will not start. It keeps its seat until its last run has ended and its last event has
     /// been told, so that a job that is added under its id meanwhile is told of after it.
     #[inline]
     fn part(&mut self, seat: Seat) {
-        let job = &mut self.jobs[seat];
+        let Some(job) = self.jobs.whole(seat) else {
+            return;
+        };
         self.agenda.disarm(job);
         self.agenda.step_out(job);
         self.ledger.touch(job);
@@ -203,18 +225,24 @@ impl<E: Executor> Queue<E> {
     }
 
     /// Gives the seat of a job that is gone to others.
-    fn vacate(&mut self, seat: Seat) -> Box<Job<E>> {
-        let job = self.jobs.remove(seat);
-        self.ids.remove(&job.spec.id);
-        job
+    fn vacate(&mut self, seat: Seat) -> Remains<E> {
+        let job = self.jobs.vacate(seat);
+        if let Some(id) = job.id() {
+            self.ids.remove(id);
+        }
+        Remains(job)
     }
 
     /// The last event of a job that is gone has been told. Answers what is left of it, to be dropped without the lock.
-    pub(crate) fn give_back(&mut self, id: &JobId) -> Option<MadeJob<E>> {
+    pub(crate) fn give_back(&mut self, id: &JobId) -> Option<Remains<E>> {
         let seat = self.ids.get(id).copied()?;
-        let job = &self.jobs[seat];
-        let is_over = job.gone && job.seated_runs == 0 && job.mail.is_idle();
-        is_over.then(|| MadeJob(self.vacate(seat)))
+        let is_over = match self.jobs.seated(seat)? {
+            Seated::Whole(job) => job.gone && job.seated_runs == 0 && job.mail.is_idle(),
+            Seated::Plain(job) => job.gone && job.mail.is_idle(),
+            // It is the next job of that id.
+            Seated::Dealt => false,
+        };
+        is_over.then(|| self.vacate(seat))
     }
 
     /// Asks runs to stop; answers how many were not asked before.

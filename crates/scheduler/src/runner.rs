@@ -1,6 +1,7 @@
 //! The one place where the state machine meets threads: its lock, and what is done after each change.
 
 pub(crate) mod bodies;
+mod waking;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, TryLockError};
@@ -10,22 +11,27 @@ use tokio::runtime::Handle;
 
 use crate::clock::{Clock, Now, system_time};
 use crate::cron::{Cron, CronEngine};
+use crate::error::AddError;
 use crate::event::{EventCode, EventMask, SchedulerEvent};
 use crate::executor::Executor;
-use crate::job::Lane;
+use crate::hands::Hands;
+use crate::ids::RunIds;
+use crate::job::Added;
 use crate::keeper::Keeper;
 use crate::listeners::{ListenerId, Listeners, Sink};
 use crate::mailbox::{Letter, Letters};
-use crate::queue::{CronCommand, Effects, Queue};
+use crate::queue::{CronCommand, Effects, MadeJob, Queue};
 use crate::sleepers::Sleepers;
 use crate::store::{StoreError, Unattached};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::thread::JoinHandle;
-use crate::sync::{Condvar, Mutex, MutexGuard, hint};
+use crate::sync::{Apart, Condvar, Mutex, MutexGuard, hint};
 use crate::teller::Teller;
 use crate::{JobId, io, timer, workers};
 
-/// What all handles and threads of a scheduler share.
+/// What all handles and threads of a scheduler share. What is written often lies apart from what is only read, and all of
+/// it apart from the count of those who have it.
+#[repr(align(128))]
 pub(crate) struct Shared<E: Executor> {
     pub(crate) executor: Arc<E>,
     pub(crate) clock: Clock,
@@ -33,11 +39,12 @@ pub(crate) struct Shared<E: Executor> {
     pub(crate) keeper: Option<Keeper>,
     /// What the store held and the executor does not know.
     pub(crate) unattached: Vec<Unattached>,
-    state: Mutex<State<E>>,
+    state: Apart<Mutex<State<E>>>,
+    pub(crate) hands: Hands<E>,
     /// How often a worker looks again before it sleeps.
     pub(crate) spins: u32,
     /// Changes whenever a searching worker should look again.
-    news: AtomicU64,
+    news: Apart<AtomicU64>,
     /// One for each worker, so that it is known who is woken.
     workers: Vec<Condvar>,
     /// The timer thread waits here.
@@ -45,6 +52,8 @@ pub(crate) struct Shared<E: Executor> {
     /// A drain waits here for runs and threads to end.
     pub(crate) ended: Condvar,
     last_listener: AtomicU64,
+    /// The events that somebody wants, as the listeners say under the lock.
+    wanted: AtomicU32,
 }
 
 /// What the lock guards.
@@ -111,7 +120,8 @@ const MAX_PAUSE: u32 = 4;
 /// Attempts for each look of a worker's: together some tens of microseconds, which is what a sleep would cost.
 const ATTEMPTS: u32 = 2;
 
-fn spin(turns: u32) {
+/// Does nothing for so many turns.
+pub(crate) fn spin(turns: u32) {
     for _ in 0..turns {
         hint::spin_loop();
     }
@@ -129,13 +139,14 @@ impl<E: Executor> Shared<E> {
         listeners: Listeners<E>,
         workers: usize,
     ) -> Self {
+        let wanted = AtomicU32::new(listeners.wanted().0);
         Self {
             executor,
             clock,
             tokio,
             keeper,
             unattached,
-            state: Mutex::new(State {
+            state: Apart(Mutex::new(State {
                 queue,
                 listeners: Arc::new(listeners),
                 deferred: VecDeque::new(),
@@ -146,28 +157,40 @@ impl<E: Executor> Shared<E> {
                 draining: 0,
                 has_said_end: false,
                 cron: Cron::default(),
-            }),
+            })),
+            hands: Hands::new(workers, RunIds::seed()),
             spins: workers::spins(),
-            news: AtomicU64::new(0),
+            news: Apart(AtomicU64::new(0)),
             workers: (0..workers).map(|_| Condvar::new()).collect(),
             timer: Condvar::new(),
             ended: Condvar::new(),
             last_listener: AtomicU64::new(0),
+            wanted,
         }
     }
 
-    /// The state machine, for this thread alone.
+    /// The state machine, for this thread alone, with all that the workers hold.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<E>> {
+        let mut state = self.lock_as_dealt();
+        if state.queue.has_dealt() {
+            self.recall(&mut state);
+        }
+        state
+    }
+
+    /// The state machine, for this thread alone, without what the workers hold.
     ///
     /// It is sound even if poisoned: no code of the program runs under this lock, except the drop of a task or an output; if
     /// that panics, the change it was part of has been made.
     #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<E>> {
+    pub(crate) fn lock_as_dealt(&self) -> MutexGuard<'_, State<E>> {
         self.try_lock().unwrap_or_else(|| self.contend())
     }
 
+    /// As [`lock_as_dealt`](Self::lock_as_dealt), if nobody else has it.
     #[inline]
-    fn try_lock(&self) -> Option<MutexGuard<'_, State<E>>> {
-        match self.state.try_lock() {
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, State<E>>> {
+        match self.state.0.try_lock() {
             Ok(state) => Some(state),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
@@ -178,7 +201,7 @@ impl<E: Executor> Shared<E> {
     /// by a system call of the next holder, who would do the same for the one after: so a thread tries for a while first,
     /// with pauses, to leave the holder its memory.
     #[cold]
-    fn contend(&self) -> MutexGuard<'_, State<E>> {
+    pub(crate) fn contend(&self) -> MutexGuard<'_, State<E>> {
         let mut pause = 1;
         for _ in 0..self.spins * ATTEMPTS {
             spin(pause);
@@ -187,7 +210,7 @@ impl<E: Executor> Shared<E> {
             }
             pause = (pause * 2).min(MAX_PAUSE);
         }
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -224,20 +247,22 @@ impl<E: Executor> Shared<E> {
     /// Makes a change that no store keeps.
     pub(crate) fn switch<R>(self: &Arc<Self>, change: impl FnOnce(&mut Queue<E>, Now) -> R) -> R {
         let now = self.now();
-        self.switch_at(now, |queue| change(queue, now))
-    }
-
-    /// As [`switch`](Self::switch), by who has looked at the clock.
-    pub(crate) fn switch_at<R>(
-        self: &Arc<Self>,
-        now: Now,
-        change: impl FnOnce(&mut Queue<E>) -> R,
-    ) -> R {
         let mut state = self.lock();
-        let answer = change(&mut state.queue);
-        // It may take the place of what a store keeps. A store that failed is in the log, and written again later.
+        let answer = change(&mut state.queue, now);
         let _ = self.settle(state, now, By::Unconcerned);
         answer
+    }
+
+    /// Adds a job that no store keeps.
+    pub(crate) fn add(self: &Arc<Self>, job: MadeJob<E>, now: Now) -> Result<Added, AddError> {
+        let mut state = self.lock_as_dealt();
+        if !state.queue.is_apart(&job) {
+            self.recall(&mut state);
+        }
+        let added = state.queue.add(job, now);
+        // It may take the place of what a store keeps. A store that failed is in the log, and written again later.
+        let _ = self.settle(state, now, By::Unconcerned);
+        added
     }
 
     /// Lets go of the lock and does what the changes made under it ask for.
@@ -275,7 +300,7 @@ impl<E: Executor> Shared<E> {
             // Also if nothing is to be told now: at the end of the run that starts they are at hand.
             teller.refresh(&state);
         }
-        let woken = self.wake(&mut state);
+        let woken = self.wake(&mut state, now);
         if let Some(effects) = &mut effects {
             self.prepare(&mut state, effects);
         }
@@ -328,9 +353,7 @@ impl<E: Executor> Shared<E> {
     /// Leaves something to a worker.
     pub(crate) fn defer(&self, mut state: MutexGuard<'_, State<E>>, deferred: Deferred<E>) {
         state.deferred.push_back(deferred);
-        let woken = self.wake(&mut state);
-        drop(state);
-        self.notify(&woken);
+        self.release(state, self.now());
     }
 
     /// Does what another thread has left to a worker.
@@ -357,31 +380,6 @@ impl<E: Executor> Shared<E> {
         }
     }
 
-    /// Chooses who is to wake, and lets who searches look again.
-    fn wake(&self, state: &mut State<E>) -> Vec<usize> {
-        let prompt = state.queue.startable(Lane::Prompt) + state.deferred.len();
-        let bulk = state.queue.startable(Lane::Bulk);
-        if prompt + bulk == 0 {
-            return Vec::new();
-        }
-        if state.sleepers.any_searching() {
-            // The lock orders everything; this only ends a wait.
-            self.news.fetch_add(1, Ordering::Relaxed);
-        }
-        state.sleepers.wake(prompt, bulk)
-    }
-
-    /// A number that changes when there is something to look for.
-    pub(crate) fn news(&self) -> u64 {
-        self.news.load(Ordering::Relaxed)
-    }
-
-    fn notify(&self, workers: &[usize]) {
-        for worker in workers {
-            self.workers[*worker].notify_one();
-        }
-    }
-
     /// Tells those who listen to the scheduler as a whole.
     pub(crate) fn announce(&self, code: EventCode, alias: Option<&str>) {
         let listeners = Arc::clone(&self.lock().listeners);
@@ -402,8 +400,7 @@ impl<E: Executor> Shared<E> {
             feed.close();
         }
         let listeners = state.listeners.with(id, mask, sink);
-        state.queue.want(listeners.wanted());
-        state.listeners = Arc::new(listeners);
+        self.listen(&mut state, listeners);
         id
     }
 
@@ -412,24 +409,23 @@ impl<E: Executor> Shared<E> {
         let Some(listeners) = state.listeners.without(id) else {
             return false;
         };
-        state.queue.want(listeners.wanted());
-        let old = std::mem::replace(&mut state.listeners, Arc::new(listeners));
+        let old = self.listen(&mut state, listeners);
         drop(state);
         // What the closure owned is dropped without the lock: it may hold a handle of this scheduler.
         drop(old);
         true
     }
 
-    /// Waits until this worker is woken.
-    pub(crate) fn park<'a>(
-        &self,
-        worker: usize,
-        state: MutexGuard<'a, State<E>>,
-    ) -> MutexGuard<'a, State<E>> {
-        // The lock is sound even if poisoned, see `lock`.
-        self.workers[worker]
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Whether somebody wants this event; who came a moment ago may not be known yet.
+    pub(crate) fn is_wanted(&self, code: EventCode) -> bool {
+        EventMask(self.wanted.load(Ordering::Relaxed)).contains(code)
+    }
+
+    /// Replaces the listeners; answers those of before, to be dropped without the lock.
+    fn listen(&self, state: &mut State<E>, listeners: Listeners<E>) -> Arc<Listeners<E>> {
+        state.queue.want(listeners.wanted());
+        self.wanted.store(listeners.wanted().0, Ordering::Relaxed);
+        std::mem::replace(&mut state.listeners, Arc::new(listeners))
     }
 
     /// Waits on one of the condition variables, at most so long.
@@ -468,14 +464,6 @@ impl<E: Executor> Shared<E> {
         // The timer watches no longer.
         self.timer.notify_one();
         running
-    }
-
-    /// Lets every thread look whether it is to end.
-    fn wake_everyone(&self) {
-        for worker in &self.workers {
-            worker.notify_one();
-        }
-        self.timer.notify_one();
     }
 
     fn tell_cron(self: &Arc<Self>, state: &mut State<E>, command: CronCommand) {

@@ -13,7 +13,7 @@ use crate::info::{JobInfo, RunRecord};
 use crate::job::{Added, JobSpec, Lane, Modification};
 use crate::listeners::{Feed, ListenerId, Sink, Subscription};
 use crate::print::format_jobs;
-use crate::queue::{NewJob, Queue};
+use crate::queue::{NewJob, Plain, Queue};
 use crate::runner::Shared;
 use crate::store::{DeadJob, StoredTask, Unattached};
 use crate::trigger::{Schedule, Trigger};
@@ -64,8 +64,11 @@ impl<E: Executor> Scheduler<E> {
         if spec.lane == Lane::Io && self.shared.tokio.is_none() {
             return Err(AddError::NoRuntime);
         }
-        // Without the lock: a cron expression is text to be read.
         let now = self.shared.now();
+        if Plain::<E>::is_enough(&spec) {
+            return self.shared.add_plain(Plain::new(spec, now), now);
+        }
+        // Without the lock: a cron expression is text to be read.
         let schedule = Schedule::check(&spec.trigger, now.wall_us)?;
         spec.trigger = spec.trigger.in_whole_micros();
         let stored = match spec.durable {
@@ -82,7 +85,7 @@ impl<E: Executor> Scheduler<E> {
         let job = new.make(now)?;
         match &self.shared.keeper {
             Some(keeper) if is_stored => keeper.add(&self.shared, job),
-            _ => self.shared.switch_at(now, |queue| queue.add(job, now)),
+            _ => self.shared.add(job, now),
         }
     }
 

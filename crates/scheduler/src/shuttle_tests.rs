@@ -178,6 +178,67 @@ fn a_run_without_end_stops_when_its_job_is_removed_while_it_starts() {
     });
 }
 
+/// Adds so many jobs that run side by side, so that there is something to deal: the first of them without an end.
+fn add_crowd(scheduler: &Scheduler<Looking>, count: usize) {
+    scheduler.pause();
+    for n in 0..count {
+        let turns = if n == 0 { None } else { Some(0) };
+        scheduler.add_job(job(n.to_string(), turns)).unwrap();
+    }
+    scheduler.resume();
+}
+
+#[test]
+fn jobs_that_were_dealt_with_one_that_does_not_end_run_all_the_same() {
+    in_many_orders(|| {
+        let (story, builder) = Story::of(builder(), EventMask::JOB_ENDED);
+        let scheduler = builder.start().unwrap();
+        add_crowd(&scheduler, 6);
+        story.wait_for(5);
+        assert_eq!(scheduler.cancel_run(&"0".into()), Ok(1));
+        let mut codes = story.wait_for(6);
+        assert_eq!(codes.pop(), Some(EventCode::JobCancelled));
+        assert_eq!(codes, [EventCode::JobExecuted; 5]);
+    });
+}
+
+#[test]
+fn jobs_that_were_dealt_are_seen_and_changed_as_any_other() {
+    in_many_orders(|| {
+        let all = EventMask::JOB_SUBMITTED | EventMask::JOB_ENDED | EventMask::JOB_REMOVED;
+        let (story, builder) = Story::of(builder(), all);
+        let scheduler = builder.start().unwrap();
+        add_crowd(&scheduler, 6);
+        let other = scheduler.clone();
+        let remover = thread::spawn(move || {
+            let removed = other.remove_job(&"3".into());
+            removed.map(|info| info.state)
+        });
+        let seen = scheduler.get_jobs();
+        let removed = remover.join().unwrap();
+        scheduler.cancel_run(&"0".into()).unwrap_or_default();
+        let _ = scheduler.remove_job(&"0".into());
+        assert!(scheduler.drain(LONG).is_clean());
+
+        // It was there for as long as nobody had heard that it is gone, and for no longer than until it was removed.
+        assert!(seen.iter().any(|info| info.id == "0"));
+        assert!(seen.windows(2).all(|pair| pair[0].id < pair[1].id));
+        let heard = story.heard.lock().unwrap();
+        let of_it = heard.iter().filter(|(_, id, _)| *id == "3");
+        let codes: Vec<_> = of_it.map(|(code, ..)| *code).collect();
+        let expected: &[EventCode] = match removed {
+            Ok(JobState::Pending) => &[EventCode::JobRemoved],
+            Ok(_) => &[
+                EventCode::JobSubmitted,
+                EventCode::JobRemoved,
+                EventCode::JobCancelled,
+            ],
+            Err(_) => &[EventCode::JobSubmitted, EventCode::JobExecuted],
+        };
+        assert_eq!(codes, expected);
+    });
+}
+
 #[test]
 fn a_drain_under_load_stops_every_run_and_joins_every_thread() {
     in_many_orders(|| {

@@ -15,6 +15,11 @@ pub(crate) use shuttle::{
     thread, thread_local,
 };
 
+/// On lines of the cache of its own (two, since they are fetched in pairs): who writes it does not slow down who uses
+/// what lies beside it.
+#[repr(align(128))]
+pub(crate) struct Apart<T>(pub(crate) T);
+
 /// Whether a thread has ended.
 #[cfg(not(shuttle))]
 pub(crate) fn has_ended(thread: &thread::JoinHandle<()>) -> bool {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::event::Event;
+use crate::event::{Event, EventMask};
 use crate::executor::Executor;
 use crate::ids::JobId;
 use crate::listeners::Listeners;
 use crate::mailbox::{Letter, Letters, Mailbox, Next};
-use crate::queue::MadeJob;
+use crate::queue::Remains;
 use crate::runner::{Deferred, Shared, State};
 use crate::scheduler::Scheduler;
 use crate::workers;
@@ -23,7 +23,7 @@ pub(crate) struct Teller<E: Executor> {
     /// Jobs whose last event has been told, to be [given back](crate::queue::Queue::give_back) under the next lock.
     gone: Vec<JobId>,
     /// What is left of them, to be dropped without the lock.
-    remains: Vec<MadeJob<E>>,
+    pub(crate) remains: Vec<Remains<E>>,
 }
 
 impl<E: Executor> Teller<E> {
@@ -77,6 +77,25 @@ impl<E: Executor> Teller<E> {
         }
     }
 
+    /// The events that somebody wants.
+    pub(crate) fn wanted(&self) -> EventMask {
+        let listeners = self.listeners.as_ref();
+        listeners.map_or(EventMask::NONE, |listeners| listeners.wanted())
+    }
+
+    /// Tells an event that stays with the caller, and those of the same job that come up meanwhile.
+    #[inline]
+    pub(crate) fn tell_here(&mut self, event: &Event<E>, mailbox: &Arc<Mailbox<E>>) {
+        if let Some(listeners) = &self.listeners {
+            listeners.tell(event, &self.scheduler);
+        }
+        match mailbox.next() {
+            Next::Nothing => {}
+            Next::GiveBack => self.gone.push(event.job_id.clone()),
+            Next::Tell(next) => self.tell_more(next, Arc::clone(mailbox)),
+        }
+    }
+
     /// Tells an event, and those of the same job that come up meanwhile.
     #[inline]
     fn tell_one(&mut self, letter: Letter<E>) {
@@ -97,7 +116,7 @@ impl<E: Executor> Teller<E> {
     fn tell_more(&mut self, mut event: Box<Event<E>>, mailbox: Arc<Mailbox<E>>) {
         loop {
             let shared = &self.scheduler.shared;
-            let state = shared.lock();
+            let state = shared.lock_as_dealt();
             if !workers::is_worker() && !state.queue.is_closed() {
                 return shared.defer(state, Deferred::tell(Letter { event, mailbox }));
             }
@@ -121,7 +140,7 @@ impl<E: Executor> Teller<E> {
     pub(crate) fn end(mut self) {
         if !self.gone.is_empty() {
             let shared = Arc::clone(&self.scheduler.shared);
-            self.give_back(&mut shared.lock());
+            self.give_back(&mut shared.lock_as_dealt());
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::queue::Queue;
 use crate::queue::agenda::Seat;
 use crate::queue::durable::Snapshot;
 use crate::queue::job::Job;
+use crate::queue::jobs::Seated;
 use crate::store::{StoredJob, StoredTask};
 use crate::trigger::{Schedule, Trigger};
 
@@ -129,14 +130,14 @@ impl<E: Executor> Queue<E> {
     }
 
     /// Whether a job may be added now, and where the one sits that has its id.
-    fn admit(&self, spec: &JobSpec<E::Task>) -> Result<Option<Seat>, AddError> {
+    fn admit(&mut self, spec: &JobSpec<E::Task>) -> Result<Option<Seat>, AddError> {
         if self.closed {
             return Err(AddError::ShuttingDown);
         }
         if spec.lane == Lane::Io && self.io_lost {
             return Err(AddError::NoRuntime);
         }
-        let seat = self.find(&spec.id);
+        let seat = self.seat(&spec.id).ok();
         if seat.is_some() && spec.conflict == ConflictPolicy::Exception {
             return Err(AddError::ConflictingId {
                 id: spec.id.clone(),
@@ -183,8 +184,13 @@ impl<E: Executor> Queue<E> {
         let mut seat = self.jobs.vacant_key();
         if let Some(before) = self.ids.insert(job.spec.id.clone(), seat) {
             // Something is still to be told of the one before, in whose mailbox the events of this one line up.
-            let before = self.jobs.remove(before);
-            (job.mail, job.seated_runs) = (Arc::clone(&before.mail), before.seated_runs);
+            match self.jobs.vacate(before) {
+                Seated::Whole(before) => {
+                    (job.mail, job.seated_runs) = (before.mail, before.seated_runs);
+                }
+                Seated::Plain(before) => job.mail = before.mail,
+                Seated::Dealt => unreachable!("all hands are recalled before an id is given anew"),
+            }
             job.mail.take_over();
             // The seat that was left last is given first: runs of the one before find their mailbox there.
             seat = self.jobs.vacant_key();
@@ -196,7 +202,7 @@ impl<E: Executor> Queue<E> {
             self.agenda.arm(seat, &mut job);
             self.agenda.line_up(seat, &mut job);
         }
-        self.jobs.insert(job);
+        self.jobs.insert(Seated::Whole(job));
         added
     }
 

@@ -9,6 +9,7 @@ use crate::ids::JobId;
 use crate::job::Lane;
 use crate::queue::job::Job;
 use crate::queue::line::Line;
+use crate::queue::plain::Plain;
 
 /// The seat of a job or a run in the queue. Seats are used again; a job's `number` tells it from the one that sat there
 /// before.
@@ -83,6 +84,11 @@ impl Agenda {
         self.lines[lane.index()].first()
     }
 
+    /// The priority of who is first.
+    pub(super) fn first_priority(&self, lane: Lane) -> Option<i32> {
+        self.lines[lane.index()].first_priority()
+    }
+
     /// Puts the job into its line if it has a run to start and may, takes it out if not.
     #[inline]
     pub(super) fn line_up<E: Executor>(&mut self, seat: Seat, job: &mut Job<E>) {
@@ -103,6 +109,16 @@ impl Agenda {
         if let Some(place) = job.place.take() {
             self.lines[job.spec.lane.index()].remove(place);
         }
+    }
+
+    /// Puts a plain job into its line, where its number belongs.
+    pub(super) fn stand<E: Executor>(&mut self, seat: Seat, job: &Plain<E>) {
+        self.lines[Lane::Prompt.index()].insert(job.in_line(), seat);
+    }
+
+    /// Takes a plain job out of its line.
+    pub(super) fn leave<E: Executor>(&mut self, job: &Plain<E>) {
+        self.lines[Lane::Prompt.index()].remove(job.in_line());
     }
 
     /// Moves a waiting job to where a new priority belongs, behind those of the same priority that came before it.

@@ -1,7 +1,7 @@
 //! What an operator or a listener does to jobs that exist.
 
 use crate::clock::Now;
-use crate::error::ChangeError;
+use crate::error::{ChangeError, JobLookupError};
 use crate::event::EventCode;
 use crate::executor::Executor;
 use crate::ids::JobId;
@@ -10,6 +10,7 @@ use crate::job::Modification;
 use crate::queue::Queue;
 use crate::queue::agenda::Seat;
 use crate::queue::job::Stop;
+use crate::queue::jobs::Seated;
 use crate::store::StoredTask;
 use crate::trigger::{Schedule, Trigger};
 
@@ -33,7 +34,9 @@ impl<E: Executor> Queue<E> {
     }
 
     fn remove_seat(&mut self, seat: Seat, now: Now) {
-        let job = &self.jobs[seat];
+        let Some(job) = self.jobs.whole(seat) else {
+            return;
+        };
         self.ledger.forget_pause(&job.spec.id);
         self.post.about(job, EventCode::JobRemoved, now);
         self.evict(seat, now);
@@ -41,7 +44,7 @@ impl<E: Executor> Queue<E> {
 
     fn seats(&self) -> Vec<(JobId, Seat)> {
         self.seated()
-            .map(|(seat, job)| (job.spec.id.clone(), seat))
+            .filter_map(|(seat, job)| Some((job.id()?.clone(), seat)))
             .collect()
     }
 
@@ -77,9 +80,10 @@ impl<E: Executor> Queue<E> {
     /// Lets a paused job run again. Times that passed meanwhile are not made up for, but a one-shot still runs once. If
     /// there is no such job, at least none that is added under this id will be paused.
     pub(crate) fn resume(&mut self, id: &JobId, now: Now) -> Result<JobInfo, ChangeError> {
-        let seat = self
-            .seat(id)
-            .inspect_err(|_| self.ledger.forget_pause(id))?;
+        let Ok(seat) = self.seat(id) else {
+            self.ledger.forget_pause(id);
+            return Err(JobLookupError { id: id.clone() }.into());
+        };
         let job = &mut self.jobs[seat];
         if job.paused {
             (job.paused, job.forced) = (false, false);
@@ -221,9 +225,12 @@ impl<E: Executor> Queue<E> {
 
     /// The ids of the jobs that carry this tag, sorted.
     pub(crate) fn tagged(&self, tag: &str) -> Vec<JobId> {
-        let jobs = self.seated().map(|(_, job)| &job.spec);
-        let tagged = jobs.filter(|spec| spec.tags.iter().any(|own| own == tag));
-        let mut ids: Vec<JobId> = tagged.map(|spec| spec.id.clone()).collect();
+        let tagged = self.seated().filter_map(|(_, job)| match job {
+            Seated::Whole(job) if job.spec.tags.iter().any(|own| own == tag) => Some(&job.spec.id),
+            // A plain job has none.
+            _ => None,
+        });
+        let mut ids: Vec<JobId> = tagged.cloned().collect();
         ids.sort();
         ids
     }
@@ -255,7 +262,9 @@ impl<E: Executor> Queue<E> {
         self.ledger.try_again();
         let (mut dropped, mut stored) = (0, 0);
         for (_, seat) in self.seats() {
-            let job = &self.jobs[seat];
+            let Some(job) = self.jobs.whole(seat) else {
+                continue;
+            };
             if job.stored.is_some() {
                 stored += 1;
                 continue;

@@ -161,8 +161,12 @@ impl<E: Executor> Queue<E> {
         if revival.spec.trigger != *trigger {
             return Err(JobLookupError { id: id.clone() }.into());
         }
-        if let Ok(seat) = self.seat(id) {
-            if !self.jobs[seat].schedule.repeats() {
+        if let Some(seat) = self.find(id) {
+            if !self
+                .jobs
+                .whole(seat)
+                .is_some_and(|job| job.schedule.repeats())
+            {
                 return Err(ChangeError::ConflictingId { id: id.clone() });
             }
             self.run_now(id, now)?;

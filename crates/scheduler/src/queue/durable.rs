@@ -17,6 +17,7 @@ use crate::ids::JobId;
 use crate::job::{Added, JobSpec};
 use crate::queue::agenda::Watch;
 use crate::queue::job::{Job, Run};
+use crate::queue::jobs::Seated;
 use crate::queue::{MadeJob, Queue};
 use crate::store::{StoreChange, StoredJob};
 use crate::trigger::Schedule;
@@ -320,7 +321,7 @@ impl<E: Executor> Queue<E> {
             self.agenda.arm(seat, &mut job);
             self.agenda.line_up(seat, &mut job);
         }
-        self.jobs.insert(job);
+        self.jobs.insert(Seated::Whole(job));
         self.catch_up(seat, now);
     }
 }

@@ -53,7 +53,7 @@ impl<E: Executor> Queue<E> {
 
     /// The time has come to try a job again.
     pub(super) fn try_again(&mut self, seat: Seat) {
-        let Some(job) = self.jobs.get_mut(seat) else {
+        let Some(job) = self.jobs.whole(seat) else {
             return;
         };
         job.retry_alarm = None;
@@ -76,7 +76,7 @@ impl<E: Executor> Queue<E> {
             run.watch = Some(self.agenda.watch(stuck_after, Watch::Run(seat), now));
         } else {
             let run = &self.runs[seat];
-            let kept = self.seat(run.context.job_id()).is_ok();
+            let kept = self.find(run.context.job_id()).is_some();
             let elapsed_us = run.started.elapsed_us(now);
             self.post.send(EventCode::JobStuck, &run.mail, || {
                 let mut event = run.event.clone();

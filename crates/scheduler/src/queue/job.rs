@@ -170,6 +170,30 @@ pub(super) struct Run<E: Executor> {
 }
 
 impl<E: Executor> Run<E> {
+    /// One that starts now.
+    pub(super) fn new(seat: Seat, job: &Job<E>, due: Due, context: RunContext, now: Now) -> Self {
+        let run_id = Some(context.run_id());
+        Self {
+            seat,
+            job_number: job.number,
+            event: Box::new(Event {
+                run_id,
+                ..job.event(EventCode::JobSubmitted, now)
+            }),
+            record: Box::new(RunRecord {
+                run_id,
+                started_at: Some(now.wall_us / 1_000),
+                ..job.record(due, now)
+            }),
+            mail: Arc::clone(&job.mail),
+            context,
+            due,
+            started: now,
+            stopped: None,
+            watch: None,
+        }
+    }
+
     /// Whether it is of the job of this number that sits there.
     pub(super) fn is_of(&self, seat: Seat, job_number: u64) -> bool {
         self.seat == seat && self.job_number == job_number

@@ -38,6 +38,13 @@ impl Line {
             .find_map(|rank| rank.places.front().and_then(|(_, seat)| *seat))
     }
 
+    /// The priority of who is first.
+    pub(super) fn first_priority(&self) -> Option<i32> {
+        let mut ranks = self.ranks.iter();
+        let (Reverse(priority), _) = ranks.find(|(_, rank)| !rank.places.is_empty())?;
+        Some(*priority)
+    }
+
     /// Joins at the end of its priority, or where an older number belongs, by moving those behind it.
     pub(super) fn insert(&mut self, (priority, number): Place, seat: Seat) {
         self.ranks.entry(priority).or_default().insert(number, seat);
@@ -119,6 +126,8 @@ mod tests {
                     prop_assert_eq!(line.remove(place), map.remove(&place));
                 }
                 prop_assert_eq!(line.first(), map.values().next().copied());
+                let priority = map.keys().next().map(|(Reverse(priority), _)| *priority);
+                prop_assert_eq!(line.first_priority(), priority);
                 prop_assert_eq!(line.len(), map.len());
                 let gaps: usize = line.ranks.values().map(|rank| rank.gaps).sum();
                 let kept: usize = line.ranks.values().map(|rank| rank.places.len()).sum();

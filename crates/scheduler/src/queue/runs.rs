@@ -7,12 +7,13 @@ use crate::clock::{Due, Now, micros, system_time};
 use crate::event::{Event, EventCode};
 use crate::executor::{Executor, RunContext};
 use crate::ids::JobId;
-use crate::info::{RunOutcome, RunRecord};
+use crate::info::RunOutcome;
 use crate::job::Lane;
 use crate::mailbox::Mailbox;
 use crate::queue::Queue;
 use crate::queue::agenda::{Alarm, Seat, Watch};
 use crate::queue::job::{Run, Started, Stop};
+use crate::queue::jobs::Seated;
 use crate::trigger::MAX_CATCH_UP;
 
 /// What a body has returned.
@@ -43,7 +44,7 @@ impl<E: Executor> Queue<E> {
             has_rung = true;
             match alarm {
                 Alarm::Next(seat) => {
-                    if let Some(job) = self.jobs.get_mut(seat) {
+                    if let Some(job) = self.jobs.whole(seat) {
                         job.alarm = None;
                     }
                     self.fire(seat, now);
@@ -68,8 +69,8 @@ impl<E: Executor> Queue<E> {
 
     /// Fires a job if its next time has come, whoever watches for it.
     pub(super) fn catch_up(&mut self, seat: Seat, now: Now) {
-        let job = &self.jobs[seat];
-        if !job.paused
+        if let Some(Seated::Whole(job)) = self.jobs.seated(seat)
+            && !job.paused
             && job
                 .next_delayed()
                 .is_some_and(|next| next.wait_us(now) == 0)
@@ -85,7 +86,7 @@ impl<E: Executor> Queue<E> {
 
     /// The job's next time has come.
     fn fire(&mut self, seat: Seat, now: Now) {
-        let Some(job) = self.jobs.get_mut(seat) else {
+        let Some(job) = self.jobs.whole(seat) else {
             return;
         };
         let Some(due) = job.next else { return };
@@ -160,7 +161,7 @@ impl<E: Executor> Queue<E> {
 
     /// Starts the run that is due first of a job that stands in line, unless it is too late for it.
     fn start(&mut self, seat: Seat, now: Now) -> Option<Started<E>> {
-        let job = self.jobs.get_mut(seat)?;
+        let job = self.jobs.whole(seat)?;
         self.agenda.step_out(job);
         if job.due.is_empty() {
             return None;
@@ -177,30 +178,12 @@ impl<E: Executor> Queue<E> {
             self.missed(seat, due, now);
             return None;
         }
-        let run_id = self.run_ids.next(now.wall_us / 1_000);
+        let run_id = self.run_ids.next(now.wall_us);
         let context = RunContext::new(job.spec.id.clone(), run_id);
         job.running += 1;
         job.seated_runs += 1;
         self.agenda.line_up(seat, job);
-        let run = Run {
-            seat,
-            job_number: job.number,
-            event: Box::new(Event {
-                run_id: Some(run_id),
-                ..job.event(EventCode::JobSubmitted, now)
-            }),
-            record: Box::new(RunRecord {
-                run_id: Some(run_id),
-                started_at: Some(now.wall_us / 1_000),
-                ..job.record(due, now)
-            }),
-            context: context.clone(),
-            mail: Arc::clone(&job.mail),
-            due,
-            started: now,
-            stopped: None,
-            watch: None,
-        };
+        let run = Run::new(seat, job, due, context.clone(), now);
         let started = Started {
             run: self.runs.vacant_key(),
             task: Arc::clone(&job.spec.task),
@@ -222,7 +205,7 @@ impl<E: Executor> Queue<E> {
     /// A run is too late to start.
     fn missed(&mut self, seat: Seat, due: Due, now: Now) {
         let job = &self.jobs[seat];
-        self.history.push(Box::new(job.record(due, now)));
+        drop(self.history.push(Box::new(job.record(due, now))));
         self.ledger.touch(job);
         let kept = !job.is_spent();
         self.post.send(EventCode::JobMissed, &job.mail, || {
@@ -262,7 +245,7 @@ impl<E: Executor> Queue<E> {
         if let Some(error) = &error {
             record.message = Some(error.clone());
         }
-        self.history.push(record);
+        drop(self.history.push(record));
         event.code = code;
         event.at = system_time(now.wall_us);
         event.elapsed = Some(Duration::from_micros(elapsed_us));
@@ -308,7 +291,7 @@ impl<E: Executor> Queue<E> {
     #[cold]
     fn outlived(&mut self, mut event: Box<Event<E>>, mail: Arc<Mailbox<E>>) {
         let id = event.job_id.clone();
-        event.kept = self.seat(&id).is_ok();
+        event.kept = self.find(&id).is_some();
         self.post.hand_over(mail, event);
         let _ = self.give_back(&id);
     }

@@ -5,10 +5,11 @@ mod attempts;
 mod durable;
 mod jitter;
 mod model;
+mod plain;
 mod times;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::clock::system_time;
@@ -69,7 +70,7 @@ fn limits() -> Limits {
 }
 
 fn queue() -> Queue<Numbers> {
-    let mut queue = Queue::new(limits(), 1);
+    let mut queue = Queue::new(limits(), 2, 1);
     queue.want(EventMask::ALL);
     queue
 }
@@ -84,6 +85,14 @@ fn checked(spec: JobSpec<u32>, now: Now) -> NewJob<Numbers> {
         stored,
         anchor_us: now.wall_us,
     }
+}
+
+/// The whole jobs.
+fn whole(queue: &Queue<Numbers>) -> impl Iterator<Item = &Job<Numbers>> {
+    queue.seated().filter_map(|(_, job)| match job {
+        Seated::Whole(job) => Some(&**job),
+        _ => None,
+    })
 }
 
 fn add(queue: &mut Queue<Numbers>, spec: JobSpec<u32>, now: Now) -> Added {
@@ -270,7 +279,7 @@ fn a_seat_is_free_again_when_the_last_run_of_its_job_has_ended_and_been_told() {
             assert!(queue.infos(at(2)).is_empty());
             queue.finished(run, ended(None), at(3));
             heard(&mut queue);
-            assert_eq!((queue.jobs.len(), queue.ids.len()), (0, 0));
+            assert_eq!((queue.jobs.iter().count(), queue.ids.len()), (0, 0));
         }
     }
 }
@@ -328,7 +337,7 @@ fn a_full_line_is_no_reason_to_refuse_what_takes_no_place_in_it() {
         pending: [1; 3],
         ..limits()
     };
-    let mut queue = Queue::<Numbers>::new(narrow, 1);
+    let mut queue = Queue::<Numbers>::new(narrow, 1, 1);
     queue.keep();
     queue.restore_pause("paused".into());
     add(&mut queue, spec("runs"), at(0));

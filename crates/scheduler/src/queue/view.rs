@@ -10,21 +10,29 @@ use crate::info::{JobInfo, JobState, RunInfo, RunRecord};
 use crate::job::Lane;
 use crate::queue::Queue;
 use crate::queue::job::Job;
+use crate::queue::jobs::Seated;
 
 impl<E: Executor> Queue<E> {
     /// All jobs, by id.
     pub(crate) fn infos(&self, now: Now) -> Vec<JobInfo> {
         let mut infos: Vec<JobInfo> = self
             .seated()
-            .map(|(_, job)| self.describe(job, now))
+            .filter_map(|(_, job)| self.look_at(job, now))
             .collect();
         infos.sort_by(|a, b| a.id.cmp(&b.id));
         infos
     }
 
     pub(crate) fn info(&self, id: &JobId, now: Now) -> Option<JobInfo> {
-        let seat = self.seat(id).ok()?;
-        Some(self.describe(&self.jobs[seat], now))
+        self.look_at(self.jobs.seated(self.find(id)?)?, now)
+    }
+
+    fn look_at(&self, job: &Seated<E>, now: Now) -> Option<JobInfo> {
+        match job {
+            Seated::Whole(job) => Some(self.describe(job, now)),
+            Seated::Plain(job) => Some(self.describe(&job.to_whole(), now)),
+            Seated::Dealt => None,
+        }
     }
 
     pub(super) fn look_up(&self, id: &JobId, now: Now) -> Result<JobInfo, JobLookupError> {

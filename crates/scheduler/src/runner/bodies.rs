@@ -23,9 +23,15 @@ impl<E: Executor> Shared<E> {
             // It may go on for an hour, in which a removed listener should not live on. Short ones are not worth it.
             teller.forget();
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.executor.run(&task, &context)));
-        let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let result = self.run(&task, &context).map(Arc::new);
         self.end(run, &context, result, Some(teller));
+    }
+
+    /// What the body answers; its panic is an error.
+    #[inline]
+    pub(crate) fn run(&self, task: &E::Task, context: &RunContext) -> Result<E::Output, JobError> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.executor.run(task, context)));
+        result.unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
     /// A body has returned; without a teller, on a thread that must not wait.
@@ -33,11 +39,11 @@ impl<E: Executor> Shared<E> {
         self: &Arc<Self>,
         run: usize,
         context: &RunContext,
-        result: Result<E::Output, JobError>,
+        result: Result<Arc<E::Output>, JobError>,
         teller: Option<&mut Teller<E>>,
     ) {
         let (output, error) = match result {
-            Ok(output) => (Some(Arc::new(output)), None),
+            Ok(output) => (Some(output), None),
             Err(error) => (None, Some(error.message)),
         };
         let ended = Ended {
@@ -46,7 +52,7 @@ impl<E: Executor> Shared<E> {
             token_cancelled: context.cancel().is_cancelled(),
         };
         let now = self.now();
-        let mut state = self.lock();
+        let mut state = self.lock_as_dealt();
         state.queue.finished(run, ended, now);
         let closed = state.queue.is_closed();
         let by = match teller {

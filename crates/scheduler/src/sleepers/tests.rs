@@ -1,6 +1,6 @@
 //! Workers that obey the rules, in any order: no one sleeps beside work that nobody will look for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -35,6 +35,10 @@ enum Step {
     Go(usize),
     /// Whoever changed something chooses who wakes.
     Wake,
+    /// Others are at it who will soon have done so much, or no longer.
+    Cover(usize),
+    /// A worker looks, and leaves what there is to them.
+    Leave(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -43,6 +47,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::AddBulk),
         6 => (0..WORKERS).prop_map(Step::Go),
         1 => Just(Step::Wake),
+        1 => (0..4usize).prop_map(Step::Cover),
+        2 => (0..WORKERS).prop_map(Step::Leave),
     ]
 }
 
@@ -51,6 +57,11 @@ struct World {
     workers: BTreeMap<usize, Doing>,
     prompt: usize,
     bulk: usize,
+    covered: usize,
+    /// Who sleeps only for a while.
+    watcher: Option<usize>,
+    /// Who did, and was woken before the while was over.
+    watched: BTreeSet<usize>,
 }
 
 impl World {
@@ -62,12 +73,17 @@ impl World {
                 .collect(),
             prompt: 0,
             bulk: 0,
+            covered: 0,
+            watcher: None,
+            watched: BTreeSet::new(),
         }
     }
 
     /// As after every change.
     fn wake(&mut self) -> Result<(), TestCaseError> {
-        for worker in self.sleepers.wake(self.prompt, self.bulk) {
+        for worker in self.sleepers.wake(self.prompt, self.bulk, self.covered) {
+            self.watched
+                .extend(self.watcher.take_if(|watcher| *watcher == worker));
             let before = self.workers.insert(worker, Doing::Woken);
             prop_assert_eq!(before, Some(Doing::Asleep), "only who sleeps is woken");
         }
@@ -85,14 +101,36 @@ impl World {
         true
     }
 
-    fn go(&mut self, worker: usize) -> Result<(), TestCaseError> {
+    /// A worker that looks is no longer what it was.
+    fn looks(&mut self, worker: usize) -> Doing {
         let kind = kind(worker);
         let before = self.workers[&worker];
         match before {
-            Doing::Asleep | Doing::Woken => self.sleepers.awake(kind, worker),
+            Doing::Asleep | Doing::Woken => {
+                self.sleepers.awake(kind, worker);
+                self.watcher.take_if(|watcher| *watcher == worker);
+                self.watched.remove(&worker);
+            }
             Doing::Searching => self.sleepers.found(kind),
             Doing::Running => {}
         }
+        before
+    }
+
+    fn leave(&mut self, worker: usize) {
+        if self.bulk > 0 || self.covered == 0 {
+            return;
+        }
+        self.looks(worker);
+        let is_first = self.watcher.get_or_insert(worker) == &worker;
+        assert_eq!(self.sleepers.watch(worker), is_first);
+        self.sleepers.sleep(kind(worker), worker);
+        self.workers.insert(worker, Doing::Asleep);
+    }
+
+    fn go(&mut self, worker: usize) -> Result<(), TestCaseError> {
+        let kind = kind(worker);
+        let before = self.looks(worker);
         let next = if self.takes(kind) {
             Doing::Running
         } else if before == Doing::Searching {
@@ -122,13 +160,16 @@ impl World {
         let looks = |doing| matches!(doing, Doing::Searching | Doing::Woken);
         let both_look = self.count(|kind, doing| kind == Kind::Bulk && looks(doing));
         let prompt_look = self.count(|kind, doing| kind == Kind::Prompt && looks(doing));
+        // The watcher will look for what is prompt, whatever that is.
+        let is_watched = self.watcher.is_some() || !self.watched.is_empty();
+        let prompt = if is_watched { 0 } else { self.prompt };
         let both_sleep = self.count(|kind, doing| kind == Kind::Bulk && doing == Doing::Asleep);
         let prompt_sleep = self.count(|kind, doing| kind == Kind::Prompt && doing == Doing::Asleep);
         prop_assert!(
-            both_sleep + prompt_sleep == 0 || self.prompt <= both_look + prompt_look,
+            both_sleep + prompt_sleep == 0 || prompt <= both_look + prompt_look,
             "a prompt job for which nobody looks"
         );
-        let left_to_both = self.prompt.saturating_sub(prompt_look) + self.bulk;
+        let left_to_both = prompt.saturating_sub(prompt_look) + self.bulk;
         prop_assert!(
             both_sleep == 0 || left_to_both <= both_look,
             "a bulk job for which nobody looks"
@@ -158,6 +199,9 @@ proptest! {
                 }
                 Step::Go(worker) => world.go(worker)?,
                 Step::Wake => world.wake()?,
+                // Nobody is told when they meet a slow job.
+                Step::Cover(covered) => world.covered = covered,
+                Step::Leave(worker) => world.leave(worker),
             }
             world.check()?;
         }

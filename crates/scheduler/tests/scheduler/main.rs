@@ -5,6 +5,8 @@ mod changes;
 mod draining;
 mod durable;
 mod failing;
+#[cfg(test)]
+mod hands;
 // As tests, so that the lint on `unwrap` knows them as such.
 #[cfg(test)]
 mod harness;

@@ -9,11 +9,16 @@ use super::model::{Added, Again, Model, When, name};
 use super::{Numbers, at, checked, ended, heard, queue, requeue};
 use crate::clock::Now;
 use crate::event::EventCode::JobModified;
+use crate::event::{Event, EventCode, EventMask};
 use crate::ids::JobId;
 use crate::job::{ConflictPolicy, JobSpec, Lane, Modification, Retry};
-use crate::queue::Queue;
+use crate::mailbox::Next;
+use crate::queue::hand::Begun;
+use crate::queue::{Hand, Plain, Queue};
 use crate::trigger::Schedule;
 
+/// As many as [`queue`] has.
+const WORKERS: usize = 2;
 const LANES: [Lane; 3] = [Lane::Prompt, Lane::Bulk, Lane::Io];
 
 #[derive(Debug, Clone)]
@@ -29,8 +34,17 @@ enum Step {
     Reschedule(u8, When),
     Wait(u64),
     Fire,
+    /// A worker shows its hand, and is dealt another.
+    Turn(usize),
+    /// It begins the next job of its hand.
+    Begin(usize),
+    /// Somebody looks at all jobs.
+    Look,
     Take(usize),
-    Finish { nth: usize, failed: bool },
+    Finish {
+        nth: usize,
+        failed: bool,
+    },
     Requeue(u8),
     Forget(u8),
     PauseAll,
@@ -85,6 +99,29 @@ fn added() -> impl Strategy<Value = Added> {
     )
 }
 
+/// A crowd of plain jobs, into which something else falls now and then.
+fn crowd() -> impl Strategy<Value = Step> {
+    let plain = (0u8..20, 0i32..2).prop_map(|(id, priority)| Added {
+        id,
+        lane: Lane::Prompt,
+        priority,
+        when: When::Now,
+        conflict: ConflictPolicy::Exception,
+        grace: None,
+        coalesce: true,
+        max_instances: 1,
+        retry: None,
+        timeout: None,
+    });
+    prop_oneof![
+        60 => plain.prop_map(Step::Add),
+        30 => (0..WORKERS).prop_map(Step::Turn),
+        60 => (0..WORKERS).prop_map(Step::Begin),
+        50 => any::<usize>().prop_map(|nth| Step::Finish { nth, failed: false }),
+        10 => step(),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let id = 0u8..5;
     prop_oneof![
@@ -102,6 +139,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0u64..8).prop_map(|ms| Step::Wait(ms * 500)),
         8 => Just(Step::Fire),
         12 => (0usize..3).prop_map(Step::Take),
+        4 => (0..WORKERS).prop_map(Step::Turn),
+        4 => (0..WORKERS).prop_map(Step::Begin),
+        4 => Just(Step::Look),
         8 => (any::<usize>(), any::<bool>()).prop_map(|(nth, failed)| Step::Finish { nth, failed }),
         1 => Just(Step::PauseAll),
         2 => Just(Step::ResumeAll),
@@ -111,11 +151,139 @@ fn step() -> impl Strategy<Value = Step> {
 /// The queue and what its world would know: the runs that go on, and when the timer thread looks again.
 struct Real {
     queue: Queue<Numbers>,
-    runs: Vec<usize>,
+    hands: [Hand<Numbers>; WORKERS],
+    /// In the order of their starts.
+    runs: Vec<RealRun>,
+    /// What the listeners were told of jobs in hands.
+    told: Vec<Event<Numbers>>,
     timer_looks_at: Option<u64>,
 }
 
+enum RealRun {
+    /// One that the queue started.
+    Queue(usize),
+    /// One that a worker began.
+    Hand(usize, Begun<Numbers>),
+}
+
+impl RealRun {
+    fn is_of(&self, worker: usize) -> bool {
+        matches!(self, Self::Hand(me, _) if *me == worker)
+    }
+}
+
 impl Real {
+    fn new() -> Self {
+        Self {
+            queue: queue(),
+            hands: std::array::from_fn(|worker| Hand::new(worker as u64)),
+            runs: Vec::new(),
+            told: Vec::new(),
+            timer_looks_at: None,
+        }
+    }
+
+    /// As who looks a job up, or at all.
+    fn recall(&mut self) {
+        for (worker, hand) in self.hands.iter_mut().enumerate() {
+            if self.queue.is_dealt(worker) {
+                self.queue.recall(worker, hand);
+            }
+        }
+    }
+
+    /// As after every change.
+    fn keep_order(&mut self) {
+        if self.queue.has_dealt() && self.queue.is_overtaken() {
+            for (worker, hand) in self.hands.iter_mut().enumerate() {
+                if self.queue.is_dealt(worker) {
+                    self.queue.reclaim(worker, hand);
+                }
+            }
+            self.queue.order_is_kept();
+        }
+    }
+
+    fn turn(&mut self, me: usize, now: Now) {
+        if self.runs.iter().any(|run| run.is_of(me)) {
+            return;
+        }
+        self.queue
+            .book(me, &mut self.hands[me], &mut Vec::new(), now);
+        let is_idle = self.queue.startable(Lane::Prompt) == 0;
+        for (worker, hand) in self.hands.iter_mut().enumerate() {
+            if worker != me && self.queue.may_keep_waiting(worker, is_idle, now) {
+                self.queue.reclaim(worker, hand);
+            }
+        }
+        self.queue.deal(me, &mut self.hands[me], now);
+    }
+
+    /// Answers what has begun, and whether a hand is at its first job, which is begun whatever else has come since.
+    fn begin(&mut self, me: usize, now: Now) -> Option<(JobId, bool)> {
+        if self.runs.iter().any(|run| run.is_of(me)) {
+            return None;
+        }
+        let is_first = self.hands.iter().any(|hand| hand.begun_at_once() > 0);
+        let begun = self.hands[me].begin(EventMask::ALL, now)?;
+        let id = begun.event.job_id.clone();
+        self.tell(&begun);
+        self.runs.push(RealRun::Hand(me, begun));
+        Some((id, is_first))
+    }
+
+    fn finish(&mut self, run: RealRun, failed: bool, now: Now) {
+        let ended = ended(failed.then_some("failed"));
+        let run = match run {
+            RealRun::Queue(run) => run,
+            RealRun::Hand(me, mut begun) => {
+                let output = ended.output.clone();
+                let hand = &mut self.hands[me];
+                let run = match output {
+                    Some(output) => hand.end(&mut begun, &output, EventMask::ALL, now).err(),
+                    None => {
+                        self.recall();
+                        self.hands[me].end_recalled()
+                    }
+                };
+                match run {
+                    Some(run) => run,
+                    None => return self.tell(&begun),
+                }
+            }
+        };
+        self.queue.finished(run, ended, now);
+    }
+
+    /// The listeners answer at once, so that each event is told by who begins it.
+    fn tell(&mut self, begun: &Begun<Numbers>) {
+        assert!(begun.tell);
+        self.told.push(begun.event.clone());
+        if let Next::GiveBack = begun.mail.next() {
+            drop(self.queue.give_back(&begun.event.job_id));
+        }
+    }
+
+    /// As `Scheduler::add_job`.
+    fn add_spec(&mut self, spec: JobSpec<u32>, now: Now) {
+        let made = match Plain::<Numbers>::is_enough(&spec) {
+            true => {
+                let job = Plain::new(spec, now);
+                let event = job.event(EventCode::JobAdded, now);
+                match self.queue.add_plain(job) {
+                    Ok(()) => return self.told.push(event),
+                    Err(job) => Ok(job.into()),
+                }
+            }
+            false => checked(spec, now).make(now),
+        };
+        let Ok(job) = made else { return };
+        if !self.queue.is_apart(&job) {
+            self.recall();
+        }
+        let _ = self.queue.add(job, now);
+    }
+
     fn add(&mut self, spec: &Added, now: Now) {
         let job = JobSpec::new(name(spec.id), "test", 0u32)
             .lane(spec.lane)
@@ -131,8 +299,8 @@ impl Real {
                 wait: Duration::from_micros(again.wait),
                 max_wait: Duration::from_micros(again.longest),
             }));
-        let made = checked(job, now).make(now);
-        let _ = made.and_then(|job| self.queue.add(job, now));
+        self.add_spec(job, now);
+        self.keep_order();
     }
 
     fn modify(&mut self, id: u8, change: Modification<u32>, now: Now) {
@@ -143,6 +311,16 @@ impl Real {
 /// Does one step to both; answers what each started.
 fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Option<JobId>) {
     let now = at(model.now);
+    let looks_up = match step {
+        Step::Add(_) | Step::Wait(_) | Step::Fire | Step::Finish { .. } => false,
+        Step::Turn(_) | Step::Begin(_) => false,
+        // The naive model has no hands, out of which others may be taken first.
+        Step::Take(lane) => LANES[*lane] == Lane::Prompt,
+        _ => true,
+    };
+    if looks_up {
+        real.recall();
+    }
     let queue = &mut real.queue;
     match step {
         Step::Add(spec) => {
@@ -208,18 +386,28 @@ fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Opt
         Step::Wait(us) => model.now += us,
         Step::Fire => {
             queue.fire_due(now);
+            real.keep_order();
             model.fire();
         }
+        Step::Turn(worker) => real.turn(*worker, now),
+        Step::Begin(worker) => {
+            if let Some((id, is_first)) = real.begin(*worker, now) {
+                model.take_this(Lane::Prompt, &id, is_first);
+            }
+        }
+        Step::Look => {}
         Step::Take(lane) => {
             let started = queue.take(&[LANES[*lane]], now);
-            real.runs.extend(started.iter().map(|started| started.run));
+            let runs = started.iter().map(|started| RealRun::Queue(started.run));
+            real.runs.extend(runs);
             let started = started.map(|started| started.context.job_id().clone());
             return (started, model.take(LANES[*lane]).map(name));
         }
         Step::Finish { nth, failed } if !real.runs.is_empty() => {
             let nth = nth % real.runs.len();
-            let error = failed.then_some("failed");
-            queue.finished(real.runs.remove(nth), ended(error), now);
+            let run = real.runs.remove(nth);
+            real.finish(run, *failed, now);
+            real.keep_order();
             model.finish(nth, *failed);
         }
         Step::Finish { .. } => {}
@@ -246,21 +434,22 @@ fn apply(step: &Step, real: &mut Real, model: &mut Model) -> (Option<JobId>, Opt
 }
 
 fn check(steps: &[Step]) -> Result<(), TestCaseError> {
-    let mut real = Real {
-        queue: queue(),
-        runs: Vec::new(),
-        timer_looks_at: None,
-    };
+    let mut real = Real::new();
     let mut model = Model::default();
     for step in steps {
         let (started, expected) = apply(step, &mut real, &mut model);
         prop_assert_eq!(started, expected);
-        compare_what_is_seen(&real, &model)?;
+        if !real.queue.has_dealt() {
+            compare_what_is_seen(&real, &model)?;
+        }
 
         let effects = real.queue.take_effects();
         // The events of a job come in order; those of two jobs need not.
-        let mut said: Vec<_> = heard(&mut real.queue)
+        let told = std::mem::take(&mut real.told);
+        let heard = heard(&mut real.queue);
+        let mut said: Vec<_> = told
             .into_iter()
+            .chain(heard)
             .map(|event| (event.code, event.job_id, event.kept))
             .collect();
         let mut expected: Vec<_> = model
@@ -327,6 +516,13 @@ proptest! {
 
     #[test]
     fn the_queue_does_what_the_naive_model_does(steps in proptest::collection::vec(step(), 1..80)) {
+        check(&steps)?;
+    }
+
+    #[test]
+    fn a_crowd_that_workers_run_from_their_hands_is_to_everybody_as_the_naive_model_has_it(
+        steps in proptest::collection::vec(crowd(), 1..200),
+    ) {
         check(&steps)?;
     }
 }

@@ -179,10 +179,14 @@ impl World {
         }
     }
 
+    fn job(&self, id: &JobId) -> Option<&Job<Numbers>> {
+        whole(&self.queue).find(|job| job.spec.id == *id)
+    }
+
     fn is_owed(&self, owed: &Owed) -> bool {
         let goes_on = self.runs.iter().any(|(_, other)| other == owed);
-        let job = self.queue.seat(&owed.0).ok();
-        let mut due = job.iter().flat_map(|seat| &self.queue.jobs[*seat].due);
+        let job = self.job(&owed.0);
+        let mut due = job.iter().flat_map(|job| &job.due);
         goes_on || due.any(|due| due.wall_us(self.now()) == owed.1)
     }
 
@@ -270,7 +274,7 @@ impl World {
             );
             let was_due = matches!(before.state, JobState::Pending | JobState::Running);
             if was_due && !before.paused {
-                let job = &self.queue.jobs[self.queue.seat(&after.id).unwrap()];
+                let job = self.job(&after.id).unwrap();
                 prop_assert!(!job.due.is_empty(), "it is owed");
             }
         }
@@ -285,7 +289,7 @@ impl World {
     fn compare_with_stored(&self, stored: &StoredJob) -> Result<(), TestCaseError> {
         let now = self.now();
         let (owed, is_new_time) = owed_after_downtime(stored, now.wall_us);
-        let job = &self.queue.jobs[self.queue.seat(&stored.id).unwrap()];
+        let job = self.job(&stored.id).unwrap();
         let due: Vec<u64> = job.due.iter().map(|due| due.wall_us(now)).collect();
         prop_assert_eq!(due, owed);
         let begins_anew = is_new_time && stored.coalesce;
@@ -301,7 +305,7 @@ impl World {
 
     fn check_grids(&self) -> Result<(), TestCaseError> {
         let now = self.now();
-        for (_, job) in self.queue.seated() {
+        for job in whole(&self.queue) {
             if let (Some((first, every)), Some(next)) =
                 (self.known.grids.get(&job.spec.id), job.next)
             {
@@ -387,7 +391,7 @@ impl World {
         let exists = self.queue.info(&id, now).is_some();
         if requeue(&mut self.queue, &id, now).is_ok() && !exists {
             // It begins anew, as its trigger says.
-            let job = &self.queue.jobs[self.queue.seat(&id).unwrap()];
+            let job = self.job(&id).unwrap();
             match (&job.spec.trigger, job.next) {
                 (Trigger::Interval { every, .. }, Some(first)) => {
                     let grid = (first.wall_us(now), crate::clock::micros(*every));

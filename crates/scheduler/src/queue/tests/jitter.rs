@@ -38,7 +38,7 @@ proptest! {
             now_us += look_ms * 1_000;
             queue.fire_due(at(now_us));
             times.extend(run_all(&mut queue, at(now_us)));
-            let (_, job) = queue.seated().next().unwrap();
+            let job = whole(&queue).next().unwrap();
             let next = job.next.unwrap().wall_us(at(now_us)) - EPOCH_US;
             prop_assert_eq!(next % every_us, 0, "the grid drifts");
             prop_assert!(next + jitter_us + every_us > now_us, "a time was left out");
@@ -60,7 +60,7 @@ proptest! {
         seed: u64,
     ) {
         let (wait, jitter) = (Duration::from_millis(wait_ms), Duration::from_millis(jitter_ms));
-        let mut queue = Queue::<Numbers>::new(limits(), seed);
+        let mut queue = Queue::<Numbers>::new(limits(), 1, seed);
         queue.want(EventMask::ALL);
         let once = spec("a").trigger(Trigger::After(wait)).jitter(jitter);
         let retry = crate::Retry::attempts(2).waits(wait, wait);
@@ -92,7 +92,7 @@ fn a_nightly_job_that_is_refreshed_without_its_jitter_does_not_wait_for_the_dela
     };
     let hour = Duration::from_secs(3_600);
     add(&mut queue, nightly().jitter(hour), at(0));
-    let (_, job) = queue.seated().next().unwrap();
+    let job = whole(&queue).next().unwrap();
     let four = job.next.unwrap().wall_us(at(0)) - EPOCH_US;
     assert!(job.delay_us > 1, "the seed draws a delay");
     assert_eq!(add(&mut queue, nightly(), at(four - 1)), Added::Refreshed);

@@ -1,7 +1,8 @@
 //! How the model's jobs come due, run, fail and die.
 
-use super::{Model, ModelDead, ModelJob, ModelRun, ModelStop, When};
+use super::{Model, ModelDead, ModelJob, ModelRun, ModelStop, When, name};
 use crate::event::EventCode::*;
+use crate::ids::JobId;
 use crate::job::Lane;
 use crate::queue::tests::{IO_LIMIT, STUCK_AFTER_US};
 
@@ -104,37 +105,54 @@ impl Model {
 
     pub(in super::super) fn take(&mut self, lane: Lane) -> Option<u8> {
         while let Some(id) = self.best(lane) {
-            let mut started = false;
-            self.with(id, |model, job| {
-                let due = job.due.remove(0);
-                job.forced &= !job.due.is_empty();
-                let late = model.now.saturating_sub(due);
-                started = job.spec.grace.is_none_or(|grace| late <= grace);
-                if started {
-                    job.running += 1;
-                    let timeout = job.spec.timeout.map(|us| (model.now + us, model.count()));
-                    let run = ModelRun {
-                        id,
-                        job_number: job.number,
-                        due,
-                        stopped: None,
-                        lane,
-                        watch: timeout,
-                    };
-                    model.runs.push(run);
-                    model.said.push((JobSubmitted, id, true));
-                } else {
-                    model.said.push((JobMissed, id, !job.is_spent()));
-                }
-                // With another run to start it stands at the end of its line.
-                job.since = model.count();
-            });
-            self.jobs.retain(|job| !job.is_spent());
-            if started {
+            if self.start(lane, id) {
                 return Some(id);
             }
         }
         None
+    }
+
+    /// Starts the job of this id, which a worker was dealt: there is none of a higher priority unless that came since.
+    pub(in super::super) fn take_this(&mut self, lane: Lane, id: &JobId, may_be_overtaken: bool) {
+        let best = self.best(lane).and_then(|id| self.index(id));
+        let best = best.map(|at| self.jobs[at].spec.priority);
+        let waiting = self.jobs.iter().filter(|job| job.may_start());
+        let job = waiting.into_iter().find(|job| name(job.id) == *id);
+        let job = job.expect("what begins was waiting");
+        assert!(may_be_overtaken || best == Some(job.spec.priority));
+        let id = job.id;
+        assert!(self.start(lane, id), "what is plain is never late");
+    }
+
+    /// Starts the first run of a job, unless it is too late; answers whether it has started.
+    fn start(&mut self, lane: Lane, id: u8) -> bool {
+        let mut started = false;
+        self.with(id, |model, job| {
+            let due = job.due.remove(0);
+            job.forced &= !job.due.is_empty();
+            let late = model.now.saturating_sub(due);
+            started = job.spec.grace.is_none_or(|grace| late <= grace);
+            if started {
+                job.running += 1;
+                let timeout = job.spec.timeout.map(|us| (model.now + us, model.count()));
+                let run = ModelRun {
+                    id,
+                    job_number: job.number,
+                    due,
+                    stopped: None,
+                    lane,
+                    watch: timeout,
+                };
+                model.runs.push(run);
+                model.said.push((JobSubmitted, id, true));
+            } else {
+                model.said.push((JobMissed, id, !job.is_spent()));
+            }
+            // With another run to start it stands at the end of its line.
+            job.since = model.count();
+        });
+        self.jobs.retain(|job| !job.is_spent());
+        started
     }
 
     pub(in super::super) fn finish(&mut self, nth: usize, failed: bool) {
