@@ -127,7 +127,8 @@ pub struct JobSpec<T> {
     pub task: Arc<T>,
     /// Where it runs.
     pub lane: Lane,
-    /// Higher first within its lane; first in, first out among equals.
+    /// Higher first within its lane; first in, first out among equals, but that of two prompt ones the second may start up to
+    /// 50 µs and a body earlier, on another worker.
     pub priority: i32,
     /// When it runs.
     pub trigger: Trigger,

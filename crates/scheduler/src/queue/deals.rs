@@ -24,6 +24,10 @@ const MOST: usize = 16;
 /// the hand is stale.
 const QUICK_US: u64 = STALE_US / MOST as u64;
 
+/// What dealing a hand and booking it may take beside that, in microseconds: several times what it does, since others may be
+/// in the way.
+const TURN_US: u64 = 9;
+
 /// How many jobs in line a worker whose jobs are quick will have run by the time another could be woken, which takes some
 /// 30 to 50 µs.
 #[cfg(not(shuttle))]
@@ -110,7 +114,7 @@ impl Deals {
     fn pace(&mut self, worker: usize, now: Now) {
         let deal = &mut self.hands[worker];
         let took_us = now.mono_us.saturating_sub(deal.since_us);
-        deal.most = match took_us <= QUICK_US * (deal.count as u64 + 3) {
+        deal.most = match took_us <= QUICK_US * deal.count as u64 + TURN_US {
             true => (deal.most * 2).min(MOST),
             false => (deal.most / 2).max(1),
         };
