@@ -56,11 +56,10 @@ impl<E: Executor> Shared<E> {
         hand.end_recalled()
     }
 
-    /// Takes back what others hold and do not begin: for a worker that looks for something prompt to do, and finds nothing in
-    /// line if `is_idle`.
-    pub(crate) fn share(&self, state: &mut State<E>, me: usize, is_idle: bool, now: Now) {
+    /// Takes back what others hold and do not begin, for a worker that looks for something prompt to do.
+    pub(crate) fn share(&self, state: &mut State<E>, me: usize, now: Now) {
         for worker in 0..self.hands.count() {
-            if worker != me && state.queue.may_keep_waiting(worker, is_idle, now) {
+            if worker != me && state.queue.may_keep_waiting(worker, now) {
                 state.queue.reclaim(worker, &mut self.hands.of(worker));
             }
         }

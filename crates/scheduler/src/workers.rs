@@ -188,7 +188,7 @@ fn look<E: Executor>(
     }
     if state.queue.has_dealt() {
         // Also before it takes something bulky.
-        shared.share(state, me, prompt == 0, now);
+        shared.share(state, me, now);
     }
     if state.queue.deal(me, &mut hand, now) {
         return Next::Play;

@@ -61,6 +61,8 @@ struct Deal {
     is_out: bool,
     /// How many jobs of it have perhaps not begun.
     waiting: usize,
+    /// Their priority.
+    priority: i32,
     /// How many were dealt, and when by the monotonic clock.
     count: usize,
     since_us: u64,
@@ -74,6 +76,7 @@ impl Deals {
         let deal = Deal {
             is_out: false,
             waiting: 0,
+            priority: 0,
             count: 0,
             since_us: 0,
             most: FIRST,
@@ -86,9 +89,10 @@ impl Deals {
         }
     }
 
-    fn begin(&mut self, worker: usize, count: usize, now: Now) {
+    fn begin(&mut self, worker: usize, count: usize, priority: i32, now: Now) {
         let deal = &mut self.hands[worker];
         (deal.is_out, deal.waiting, deal.count) = (true, count, count);
+        deal.priority = priority;
         deal.since_us = now.mono_us;
         self.out += 1;
         self.waiting += count;
@@ -162,7 +166,7 @@ impl<E: Executor> Queue<E> {
         !self.closed && self.agenda.len(lane) + dealt < self.limits.pending[lane.index()]
     }
 
-    /// Deals plain jobs of the front of the line to a worker whose hand is empty: not more than its share of the line.
+    /// Deals plain jobs of the front of the line to a worker whose hand is empty: of one priority, and not more than its share.
     /// Answers whether there were any.
     pub(crate) fn deal(&mut self, worker: usize, hand: &mut Hand<E>, now: Now) -> bool {
         if self.paused || self.closed {
@@ -170,7 +174,9 @@ impl<E: Executor> Queue<E> {
         }
         let share = self.agenda.len(Lane::Prompt) / self.deals.hands.len();
         let most = self.deals.hands[worker].most.min(share.max(1));
+        let first = self.agenda.first_priority(Lane::Prompt);
         while hand.waiting.len() < most
+            && self.agenda.first_priority(Lane::Prompt) == first
             && let Some(seat) = self.agenda.first(Lane::Prompt)
             && let Some(job) = self.jobs.deal(seat)
         {
@@ -178,11 +184,12 @@ impl<E: Executor> Queue<E> {
             self.agenda.leave(&job);
             hand.waiting.push_back((seat, job));
         }
-        if hand.waiting.is_empty() {
+        let Some((_, first)) = hand.waiting.front() else {
             return false;
-        }
+        };
+        let (priority, count) = (first.priority, hand.waiting.len());
         hand.dealt(now);
-        self.deals.begin(worker, hand.waiting.len(), now);
+        self.deals.begin(worker, count, priority, now);
         true
     }
 
@@ -276,11 +283,12 @@ impl<E: Executor> Queue<E> {
         self.deals.out > 0
     }
 
-    /// Whether jobs may wait in this worker's hand behind one that takes its time. With `is_idle`, whether any may wait: one
-    /// is begun at once.
-    pub(crate) fn may_keep_waiting(&self, worker: usize, is_idle: bool, now: Now) -> bool {
+    /// Whether jobs may wait in this worker's hand that are to start before others do: behind one that takes its time, or that
+    /// come before who is first in line, or if nobody is. One alone is begun at once.
+    pub(crate) fn may_keep_waiting(&self, worker: usize, now: Now) -> bool {
         let deal = &self.deals.hands[worker];
-        deal.waiting > 1 && (is_idle || deal.is_stale(now))
+        let first = self.agenda.first_priority(Lane::Prompt);
+        deal.waiting > 1 && (first.is_none_or(|first| first < deal.priority) || deal.is_stale(now))
     }
 
     /// Whether a job in line comes before one that was dealt.

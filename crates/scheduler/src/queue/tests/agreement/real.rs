@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::event::{Event, EventCode, EventMask};
 use crate::ids::JobId;
-use crate::job::{JobSpec, Lane, Modification, Retry};
+use crate::job::{JobSpec, Modification, Retry};
 use crate::mailbox::Next;
 use crate::queue::hand::Begun;
 use crate::queue::tests::model::{Added, name};
@@ -77,9 +77,8 @@ impl Real {
         }
         self.queue
             .book(me, &mut self.hands[me], &mut Vec::new(), now);
-        let is_idle = self.queue.startable(Lane::Prompt) == 0;
         for (worker, hand) in self.hands.iter_mut().enumerate() {
-            if worker != me && self.queue.may_keep_waiting(worker, is_idle, now) {
+            if worker != me && self.queue.may_keep_waiting(worker, now) {
                 self.queue.reclaim(worker, hand);
             }
         }
