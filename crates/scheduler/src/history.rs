@@ -12,6 +12,11 @@ pub(crate) struct History {
     age_ms: u64,
 }
 
+/// The age of a history that keeps records of any age.
+const ANY_AGE_MS: u64 = u64::MAX / 1_000;
+/// As many ends as a worker may book at a time.
+const MOST_AT_A_TIME: usize = 16;
+
 /// Records above the limit at most.
 const SURPLUS: usize = 64;
 
@@ -41,22 +46,26 @@ impl History {
         oldest
     }
 
-    /// Lets go of records that no longer fit: two of the old for one of the new, so that old ones go without a pass over
-    /// all.
+    /// Lets go of records that no longer fit: two for one of the new, so that they go without a pass over all; and of those that
+    /// are too old, twice as many as a worker may bring at a time.
     pub(crate) fn prune(&mut self, now_ms: u64) {
-        for _ in 0..2 {
-            if self.records.len() > self.limit || self.is_first_too_old(now_ms) {
-                self.records.pop_front();
+        for n in 0..2 * MOST_AT_A_TIME {
+            let is_surplus = n < 2 && self.records.len() > self.limit;
+            if !is_surplus && !self.is_first_too_old(now_ms) {
+                return;
             }
+            self.records.pop_front();
         }
     }
 
     fn is_first_too_old(&self, now_ms: u64) -> bool {
-        if self.age_ms >= u64::MAX / 1_000 {
-            return false;
-        }
-        let first = self.records.front();
-        first.is_some_and(|first| now_ms.saturating_sub(first.finished_at) > self.age_ms)
+        // Not looked at where none can be: its memory is nobody's cache's.
+        let first = self.records.front().filter(|_| self.age_ms < ANY_AGE_MS);
+        first.is_some_and(|first| self.is_too_old(first, now_ms))
+    }
+
+    fn is_too_old(&self, record: &RunRecord, now_ms: u64) -> bool {
+        now_ms.saturating_sub(record.finished_at) > self.age_ms
     }
 
     /// All of them, newest last.
@@ -64,8 +73,13 @@ impl History {
         while self.records.len() > self.limit || self.is_first_too_old(now_ms) {
             self.records.pop_front();
         }
-        let records = self.records.iter();
-        records.map(|record| (**record).clone()).collect()
+        let records = self.records.iter().map(|record| (**record).clone());
+        // Workers say at their turns what has ended meanwhile.
+        let mut records: Vec<RunRecord> = records
+            .filter(|record| !self.is_too_old(record, now_ms))
+            .collect();
+        records.sort_by_key(|record| record.finished_at);
+        records
     }
 }
 

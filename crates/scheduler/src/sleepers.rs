@@ -38,6 +38,11 @@ impl Sleepers {
         self.watcher.get_or_insert(worker) == &worker
     }
 
+    /// Whether somebody is the watcher.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watcher.is_some()
+    }
+
     fn watch_no_more(&mut self, worker: usize) {
         self.watcher.take_if(|watcher| *watcher == worker);
     }
@@ -68,8 +73,9 @@ impl Sleepers {
         let mut woken = Vec::new();
         let (only_prompt, both) = (Kind::Prompt as usize, Kind::Bulk as usize);
         let prompt = match self.watcher {
-            Some(_) => prompt.saturating_sub(covered),
-            None => prompt,
+            // Who wakes for what is bulky would be the one to take what is covered.
+            Some(_) if bulk == 0 => prompt.saturating_sub(covered),
+            _ => prompt,
         };
         // What is prompt is taken first, so searching workers count for that before they count for bulk.
         while prompt > self.searching[only_prompt] + self.searching[both] {

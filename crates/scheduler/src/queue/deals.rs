@@ -291,6 +291,12 @@ impl<E: Executor> Queue<E> {
         deal.waiting > 1 && (first.is_none_or(|first| first < deal.priority) || deal.is_stale(now))
     }
 
+    /// How many jobs may wait in hands behind others.
+    pub(crate) fn held_back(&self) -> usize {
+        let hands = self.deals.hands.iter();
+        hands.map(|deal| deal.waiting.saturating_sub(1)).sum()
+    }
+
     /// Whether a job in line comes before one that was dealt.
     pub(crate) fn is_overtaken(&self) -> bool {
         let first = self.agenda.first_priority(Lane::Prompt);

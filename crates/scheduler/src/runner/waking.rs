@@ -21,7 +21,12 @@ impl<E: Executor> Shared<E> {
     /// Chooses who is to wake, and lets who searches look again.
     pub(super) fn wake(&self, state: &mut State<E>, now: Now) -> Vec<usize> {
         self.keep_order(state);
-        let prompt = state.queue.startable(Lane::Prompt) + state.deferred.len();
+        // What is in hands is looked after by the watcher, or by who wakes for it.
+        let held = match state.sleepers.is_watched() {
+            true => 0,
+            false => state.queue.held_back(),
+        };
+        let prompt = state.queue.startable(Lane::Prompt) + state.deferred.len() + held;
         let bulk = state.queue.startable(Lane::Bulk);
         if prompt + bulk == 0 {
             return Vec::new();
