@@ -86,7 +86,8 @@ impl RunContext {
         &self.0.shared().job_id
     }
 
-    /// This run's own id, a UUID version 7: ids of later runs sort later, to the microsecond in which they start.
+    /// This run's own id, a UUID version 7: ids of later runs sort later, to the microsecond in which they start, unless
+    /// the wall clock is set back.
     #[must_use]
     pub fn run_id(&self) -> Uuid {
         self.0.shared().run_id

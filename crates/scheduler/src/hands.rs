@@ -12,8 +12,8 @@ use crate::runner::{Shared, State};
 use crate::sync::{Apart, Mutex, MutexGuard};
 use crate::teller::Teller;
 
-/// Each behind a lock that hardly anybody asks for but its worker. It may be asked for by who has the scheduler's lock, but
-/// who has it asks for no other.
+/// Each behind a lock that hardly anybody asks for but its worker. Who has one asks for none of these and not for the
+/// scheduler's, unless it has that already.
 pub(crate) struct Hands<E: Executor>(Vec<Apart<Mutex<Hand<E>>>>);
 
 impl<E: Executor> Hands<E> {

@@ -106,6 +106,18 @@ mod tests {
     }
 
     #[test]
+    fn records_come_in_the_order_of_the_ends_though_some_are_brought_late_and_none_is_too_old() {
+        let mut history = History::new(100, 50_000);
+        for n in [70, 90, 20, 80] {
+            drop(history.push(record(n)));
+        }
+        let finished = |records: Vec<RunRecord>| -> Vec<u64> {
+            records.iter().map(|record| record.finished_at).collect()
+        };
+        assert_eq!(finished(history.list(90)), [70, 80, 90]);
+    }
+
+    #[test]
     fn the_newest_records_are_kept_with_and_without_pruning() {
         for (limit, kept) in [(0, 0), (1, 1), (3, 3), (usize::MAX, 100)] {
             for prunes in [false, true] {

@@ -50,7 +50,8 @@ impl<E: Executor> Scheduler<E> {
         }
     }
 
-    /// Adds a job; one that is to run now starts within microseconds if a worker is free.
+    /// Adds a job; one that is to run now starts within microseconds if a worker is free. In a stream of jobs that take
+    /// microseconds it may be left to a worker that is at it, and waits a quarter of a millisecond if that has met a slow one.
     ///
     /// A replaced job gives no `JOB_REMOVED`: `JOB_ADDED` says that the id has a new meaning, and a run of the old one
     /// that goes on ends with `JOB_CANCELLED` and `kept`.

@@ -102,7 +102,8 @@ impl<E: Executor> Jobs<E> {
 }
 
 /// Why there is a whole job on a seat that is looked at.
-const WHOLE: &str = "who looks at a job has recalled all hands, and made it whole";
+const WHOLE: &str =
+    "who looks at a job has made it whole, or it was that when its run or alarm began";
 
 impl<E: Executor> Index<Seat> for Jobs<E> {
     type Output = Job<E>;

@@ -9,8 +9,8 @@ use crate::queue::agenda::Seat;
 pub(super) type Place = (Reverse<i32>, u64);
 
 /// Who starts in a lane, and in which order. Most join at the end of their priority and leave from its front, which takes
-/// constant time. Leaving from within takes O(log n), but for gaps that are closed now and then; joining from within, which
-/// only a new priority asks for, moves all who stand behind.
+/// constant time. Leaving from within takes O(log n), but for gaps that are closed now and then; joining from within, as with
+/// a new priority, moves the fewer of those who stand before and behind.
 #[derive(Default)]
 pub(super) struct Line {
     /// At most one is empty: the last to become so, which keeps its memory for those who come next.
